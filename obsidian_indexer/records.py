@@ -1,0 +1,311 @@
+"""The values that flow through the program, in the order they are made.
+
+    FileStat → Change → Note (Block, Link, …) → Chunk → Hit → IndexReport
+
+All are frozen. Paths are vault-relative POSIX exactly as on disk; lines are 1-based in the original file and ranges
+include both ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+
+@dataclass(frozen=True, slots=True)
+class FileStat:
+    """What one `stat` says of a file in the vault."""
+
+    path: str
+    mtime_ns: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredFile:
+    """A file of the vault that is not indexed, and the rule that says so."""
+
+    path: str
+    reason: str
+
+
+class ChangeKind(StrEnum):
+    """How a note on disk differs from the catalogue."""
+
+    ADDED = "added"
+    MODIFIED = "modified"
+    REMOVED = "removed"
+    RENAMED = "renamed"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference between disk and catalogue; `old_path` is set for a rename only."""
+
+    path: str
+    kind: ChangeKind
+    old_path: str | None = None
+
+
+class NoteKind(StrEnum):
+    """What sort of document a file of the vault is."""
+
+    MARKDOWN = "markdown"
+    CANVAS = "canvas"
+    EXCALIDRAW = "excalidraw"
+    KANBAN = "kanban"
+    BASE = "base"
+    TEMPLATE = "template"
+
+
+@dataclass(frozen=True, slots=True)
+class NoteWarning:
+    """Something in a note that could not be read as written; the note is indexed all the same."""
+
+    code: str
+    message: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One link or embed in the body.
+
+    `target` has no `.md`, is percent-decoded and trimmed, and is `""` for the same note. `heading` is the parts joined
+    by `#`, or None. `display` is the text shown, None when the link gives none.
+    """
+
+    target: str
+    heading: str | None
+    block: str | None
+    display: str | None
+    embed: bool
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyLink:
+    """A link in a front matter value; `key` is `name`, or `name.0` for a list item."""
+
+    key: str
+    target: str
+    heading: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """An outline heading (root level only), its text plain."""
+
+    level: int
+    text: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A checkbox item; `status` is the one character in the brackets."""
+
+    status: str
+    text: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Callout:
+    """A callout; `type` is lower case."""
+
+    type: str
+    title: str
+    line: int
+
+
+class BlockKind(StrEnum):
+    """The Markdown kind of a block; it decides where a chunk may end."""
+
+    HEADING = "heading"
+    PARAGRAPH = "paragraph"
+    LIST_ITEM = "list_item"
+    TABLE_ROW = "table_row"
+    CODE = "code"
+    QUOTE = "quote"
+    CALLOUT = "callout"
+    FOOTNOTE = "footnote"
+    MATH = "math"
+    HTML = "html"
+    CARD = "card"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The smallest piece of a note that a chunk keeps whole where it fits.
+
+    `text` is what a reader sees, markup removed; `embedded_text` is what the model reads when that differs (a table row
+    with its header names), else None. `headings` is the path of outline headings above it, outermost first.
+    `group` joins blocks that belong together (items of a list, rows of a table): equal and not 0.
+    """
+
+    kind: BlockKind
+    text: str
+    start_line: int
+    end_line: int
+    headings: tuple[str, ...] = ()
+    embedded_text: str | None = None
+    group: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One file of the vault as the indexer reads it.
+
+    `blocks` is the text in reading order, every embedded piece once; `block_ids` maps a block id to its line range.
+    `lead` is what goes before the first chunk: title, aliases and description-like properties.
+    """
+
+    path: str
+    sha256: str
+    title: str
+    kind: NoteKind = NoteKind.MARKDOWN
+    lead: str = ""
+    aliases: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    properties: Mapping[str, object] = field(default_factory=dict)
+    links: tuple[Link, ...] = ()
+    property_links: tuple[PropertyLink, ...] = ()
+    headings: tuple[Heading, ...] = ()
+    block_ids: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    tasks: tuple[Task, ...] = ()
+    callouts: tuple[Callout, ...] = ()
+    inline_fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    warnings: tuple[NoteWarning, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    date: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage of a note, the unit that is embedded and found.
+
+    `text` is what a reader sees; `embedded_text` is exactly what the model reads, breadcrumb and lead included;
+    `n_tokens` counts it with the model's own special tokens; `key` is the sha256 hex digest of `embedded_text`.
+    """
+
+    path: str
+    seq: int
+    headings: tuple[str, ...]
+    start_line: int
+    end_line: int
+    text: str
+    embedded_text: str
+    n_tokens: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One search result. Ranks are 1-based within their leg, None where the leg did not find it.
+
+    `similarity` is the cosine with the query in [-1, 1], None without a semantic leg.
+    """
+
+    path: str
+    title: str
+    headings: tuple[str, ...]
+    start_line: int
+    end_line: int
+    snippet: str
+    score: float
+    keyword_rank: int | None
+    semantic_rank: int | None
+    similarity: float | None
+    uri: str
+    explanation: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The answer to one query; `notice` is a line the reader should see, or None."""
+
+    query: str
+    mode: str
+    took_ms: float
+    model: str | None
+    hits: tuple[Hit, ...]
+    notice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A note or chunk that could not be processed after one retry."""
+
+    path: str
+    stage: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What one run of the processor did. Seconds are wall clock, per stage: scan, parse, embed, store."""
+
+    seen: int = 0
+    added: int = 0
+    modified: int = 0
+    removed: int = 0
+    renamed: int = 0
+    unchanged: int = 0
+    ignored: int = 0
+    chunks: int = 0
+    embedded: int = 0
+    reused: int = 0
+    tokens: int = 0
+    failures: tuple[Failure, ...] = ()
+    warnings: int = 0
+    seconds: float = 0.0
+    seconds_by_stage: Mapping[str, float] = field(default_factory=dict)
+    chunks_per_second: float = 0.0
+    model: str | None = None
+    engine: str | None = None
+    device: str | None = None
+    dtype: str | None = None
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """One model that has vectors in the catalogue."""
+
+    name: str
+    fingerprint: str
+    dim: int
+    vectors: int
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NoteEntry:
+    """Why one file of the vault is or is not indexed. `state`: indexed, pending, ignored, failed or empty."""
+
+    path: str
+    state: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The health of an index. `last_index` is ISO 8601 UTC or None; `writer` names the process that holds the lock."""
+
+    vault: str
+    data_dir: str
+    notes: int
+    chunks: int
+    pending: int
+    failed: int
+    ignored: int
+    models: tuple[ModelStatus, ...]
+    store_kind: str
+    store_vectors: int
+    last_index: str | None
+    writer: str | None
+    failures: tuple[Failure, ...] = ()
+    entries: tuple[NoteEntry, ...] = ()
