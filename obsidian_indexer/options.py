@@ -133,3 +133,15 @@ class Options:
     search: SearchOptions = field(default_factory=SearchOptions)
     watch: WatchOptions = field(default_factory=WatchOptions)
     ui: UiOptions = field(default_factory=UiOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One setting as a settings screen or `config show` lists it; `source` says in words where the value came from."""
+
+    section: str
+    name: str
+    value: object
+    source: str
+    doc: str
+    choices: tuple[str, ...] | None = None

@@ -160,7 +160,8 @@ class Note:
     """One file of the vault as the indexer reads it.
 
     `blocks` is the text in reading order, every embedded piece once; `block_ids` maps a block id to its line range.
-    `lead` is what goes before the first chunk: title, aliases and description-like properties.
+    `lead` is what goes before the first chunk: title, aliases and description-like properties. `n_lines` is 0 when the
+    note was not read from a file.
     """
 
     path: str
@@ -181,6 +182,7 @@ class Note:
     warnings: tuple[NoteWarning, ...] = ()
     blocks: tuple[Block, ...] = ()
     date: str | None = None
+    n_lines: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,96 @@
+"""The composition root: reads settings, opens the engine, starts one surface.
+
+Nothing heavy is imported here: worker processes are spawned and import this file again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from config import Settings
+    from obsidian_indexer.engine import Engine
+    from obsidian_indexer.events import EventSink
+    from obsidian_indexer.options import Options
+
+ENVIRONMENT = {
+    # Said aloud, so that the tokenizer does not warn about processes started after it.
+    "TOKENIZERS_PARALLELISM": "true",
+    "ANONYMIZED_TELEMETRY": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code."""
+    # The index holds the text of private notes: whatever a library creates is for the owner alone.
+    os.umask(0o077)
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    _make_streams_safe()
+    from obsidian_indexer.cli.app import run
+    from obsidian_indexer.cli.session import Composition
+
+    composition = Composition(load=_load, open_engine=_open_engine, parse_note=_parse_note, run_tui=_run_tui)
+    return run(sys.argv[1:] if args is None else args, composition)
+
+
+def _make_streams_safe() -> None:
+    """File names need not be valid text; printing one must not end the program, whatever the terminal's encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def _load(overrides: Mapping[str, object], *, around: Path | None = None) -> Settings:
+    import config
+
+    return config.load(overrides, around=around)
+
+
+def _prepare(options: Options) -> Options:
+    """What must be in place before an engine is made: the log, and no network unless it was asked for."""
+    from obsidian_indexer.log import open_log
+
+    open_log(options.data_dir)
+    if not options.embedding.allow_download:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        os.environ["TRANSFORMERS_OFFLINE"] = "1"
+    return options
+
+
+def _open_engine(options: Options, on_event: EventSink) -> Engine:
+    from obsidian_indexer.engine import Engine
+
+    return Engine.open(_prepare(options), on_event=on_event)
+
+
+def _parse_note(options: Options, path: str) -> Any:
+    from obsidian_indexer.engine import parse_note
+
+    return parse_note(_prepare(options), path)
+
+
+def _run_tui(overrides: Mapping[str, object]) -> int:
+    import config
+    from obsidian_indexer.tui.app import run_tui
+
+    def save_setting(section: str, name: str, value: object) -> None:
+        config.save(config.load(overrides), section, name, value)
+
+    return run_tui(
+        lambda: _prepare(config.load(overrides).options),
+        settings_view=lambda: config.load(overrides).rows,
+        save_setting=save_setting,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""The command tree, its common options, and the one place where an error becomes a message and an exit code.
+
+Exit codes: 0 done, 1 done with failures (listed), 2 usage, configuration or a missing vault, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from obsidian_indexer.cli.command import Group
+from obsidian_indexer.cli.indexing import index, watch
+from obsidian_indexer.cli.inspecting import config, parse, status
+from obsidian_indexer.cli.interrupt import INTERRUPTED
+from obsidian_indexer.cli.searching import search, similar, uri
+from obsidian_indexer.cli.session import Composition, Session, complain
+from obsidian_indexer.errors import Cancelled, IndexerError, QueryError
+
+DONE, USAGE = 0, 2
+
+
+@click.group(
+    cls=Group,
+    name="obsidian-indexer",
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="obsidian-indexer", prog_name="obsidian-indexer")
+@click.pass_context
+def root(ctx: click.Context) -> int | None:
+    """Index an Obsidian vault and search it by words and by meaning. Without a command, opens the menu."""
+    if ctx.invoked_subcommand is not None:
+        return None
+    session: Session = ctx.obj
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("The menu needs a terminal. Name a command; --help lists them.")
+    return session.composition.run_tui(session.overrides)
+
+
+for command in (index, search, similar, watch, status, parse, uri, config):
+    root.add_command(command)
+
+
+def run(args: Sequence[str], composition: Composition) -> int:
+    """Run one command line and return its exit code; errors are said on stderr."""
+    return _guarded(lambda: root.main(list(args), standalone_mode=False, obj=Session(composition)))
+
+
+def _guarded(call: Callable[[], Any]) -> int:
+    try:
+        code = call()
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except (click.Abort, KeyboardInterrupt, Cancelled):
+        complain("Interrupted.")
+        return INTERRUPTED
+    except QueryError as error:
+        complain(f"Error: {error}" + ("" if error.position is None else f" (at character {error.position + 1})"))
+        return USAGE
+    except IndexerError as error:
+        complain(f"Error: {error}")
+        return USAGE
+    return code if isinstance(code, int) else DONE

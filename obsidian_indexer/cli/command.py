@@ -1,0 +1,61 @@
+"""Commands that all take the same common options, before or after the command's name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def _common_options() -> list[click.Parameter]:
+    """The options that every command takes; each also stands before the command."""
+    return [
+        click.Option(
+            ["--vault", "vault__path"],
+            type=click.Path(path_type=Path),
+            help="The vault; else from the settings, else the folder around this one that holds '.obsidian'.",
+        ),
+        click.Option(["--data-dir", "vault__data_dir"], type=click.Path(path_type=Path), help="The index folder."),
+        click.Option(
+            ["--model", "embedding__model"],
+            metavar="NAME",
+            help="'default', a hub name, a folder, or 'fake' for a trial without weights.",
+        ),
+        click.Option(
+            ["--allow-download", "embedding__allow_download"],
+            is_flag=True,
+            flag_value=True,
+            default=None,
+            help="Let a hub model that is not on this machine be fetched.",
+        ),
+        click.Option(["--json", "as_json"], is_flag=True, help="Print JSON on stdout."),
+        click.Option(["--quiet"], is_flag=True, help="No progress or notes on stderr, only results and errors."),
+    ]
+
+
+class _TakesCommonOptions(click.Command):
+    """Adds the common options and lays them over those given further left."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        common = _common_options()
+        self._common = [option.name for option in common if option.name]
+        self.params.extend(common)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        ctx.obj = ctx.obj.over(**{name: ctx.params.pop(name) for name in self._common})
+        return super().invoke(ctx)
+
+
+class Command(_TakesCommonOptions):
+    """A command of the program."""
+
+
+class Group(_TakesCommonOptions, click.Group):
+    """A command with commands below it."""
+
+    command_class = Command
+
+
+Group.group_class = Group

@@ -1,0 +1,90 @@
+"""The commands that write: `index` once, `watch` for as long as it is left running."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import click
+
+from obsidian_indexer.cli.command import Command
+from obsidian_indexer.cli.interrupt import INTERRUPTED, run_in_worker
+from obsidian_indexer.cli.output import event_object, index_object, write_json
+from obsidian_indexer.cli.progress import Display, Lines, Silence, open_display
+from obsidian_indexer.cli.session import Session, complain
+from obsidian_indexer.cli.text import event_text, index_summary
+from obsidian_indexer.events import CancelToken, Event, NoticeEvent, Progress
+
+DONE, WITH_FAILURES = 0, 1
+
+Result = TypeVar("Result")
+
+
+@click.command(cls=Command)
+@click.option("--full", is_flag=True, help="Read every note again; what is already embedded is kept.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Take up at most N changed notes.")
+@click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Most passages in one batch.")
+@click.pass_obj
+def index(session: Session, full: bool, limit: int | None, batch_size: int | None) -> int:
+    """Bring the index up to date in one pass."""
+    session = session.over(embedding__batch_size=batch_size)
+    progress, cancel = Progress(), CancelToken()
+    notices: list[str] = []
+
+    def keep_notice(event: Event) -> None:
+        # Printed after the run: a line in the middle of it would tear the bar.
+        if isinstance(event, NoticeEvent):
+            notices.append(event.message)
+
+    with session.open(keep_notice) as engine:
+        report = _shown(
+            lambda: engine.index(full=full, limit=limit, progress=progress, cancel=cancel),
+            open_display(progress, quiet=session.quiet),
+            cancel,
+        )
+        vault = engine.options
+    for notice in notices:
+        session.say(notice)
+    for failure in report.failures:
+        complain(f"failed: {failure.path}: {failure.stage}: {failure.reason}")
+    if session.as_json:
+        write_json(index_object(report, vault))
+    elif not session.quiet:
+        click.echo(index_summary(report))
+    if report.cancelled:
+        complain("Stopped; run it again to go on from here.")
+        return INTERRUPTED
+    return WITH_FAILURES if report.failures else DONE
+
+
+@click.command(cls=Command)
+@click.pass_obj
+def watch(session: Session) -> int:
+    """Keep the index live until Ctrl+C; with --json one object per event."""
+    progress, cancel = Progress(), CancelToken()
+
+    def show_event(event: Event) -> None:
+        if session.as_json:
+            write_json({**event_object(event), "at": datetime.now(UTC).isoformat(timespec="milliseconds")})
+        elif line := event_text(event):
+            print(line, flush=True)
+
+    with session.open(show_event) as engine:
+        # No bar: it would run through the lines of the events, which go to the same terminal.
+        display = Silence() if session.quiet else Lines(progress, stages=False)
+        _shown(lambda: engine.watch(cancel=cancel, on_event=show_event, progress=progress), display, cancel)
+    return INTERRUPTED if cancel.cancelled else DONE
+
+
+def _shown(work: Callable[[], Result], display: Display, cancel: CancelToken) -> Result:
+    """Run `work` in a worker thread under the display."""
+    try:
+        return run_in_worker(
+            work,
+            cancel=cancel,
+            on_tick=display.tick,
+            on_interrupt=lambda: complain("Stopping after this batch; Ctrl+C again stops at once."),
+        )
+    finally:
+        display.close()

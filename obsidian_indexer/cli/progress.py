@@ -1,0 +1,174 @@
+"""How a run is shown while it lasts: a bar on a terminal, plain lines in a file, nothing when asked for quiet.
+
+Each display samples a `Progress`; `tick` is called by the main thread about ten times a second and once at the end.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Protocol
+
+from obsidian_indexer.events import Progress, ProgressSnapshot, Stage
+from obsidian_indexer.sanitize import clean_line
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
+CHUNKS_PER_LINE = 1000
+
+
+class Display(Protocol):
+    """Something that shows a run."""
+
+    def tick(self) -> None:
+        """Show the counters as they are now."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was found."""
+
+
+def open_display(progress: Progress, *, quiet: bool) -> Display:
+    """The display that fits stderr."""
+    if quiet:
+        return Silence()
+    if sys.stderr.isatty():
+        return Bar(progress)
+    return Lines(progress)
+
+
+class Silence:
+    """Shows nothing."""
+
+    def tick(self) -> None:
+        """Nothing to show."""
+
+    def close(self) -> None:
+        """Nothing to clear."""
+
+
+class Lines:
+    """One line for each stage and one for every thousand chunks: done, failed, rate."""
+
+    def __init__(self, progress: Progress, *, stages: bool = True) -> None:
+        self._progress = progress
+        self._stages = stages
+        self._stage = Stage.IDLE
+        self._chunks = 0
+
+    def tick(self) -> None:
+        """Write the lines that have become due since the last call."""
+        now = self._progress.snapshot()
+        if now.stage is not self._stage:
+            self._stage = now.stage
+            if self._stages and now.stage is not Stage.DONE:
+                self._write(f"{now.stage}: {_amount(now) or 'started'}")
+        # A fast run may pass several thousands between two samples; each still gets its line.
+        while now.chunks_done - self._chunks >= CHUNKS_PER_LINE:
+            self._chunks += CHUNKS_PER_LINE
+            self._write(
+                f"{self._chunks} of {now.chunks_total} chunks done, {now.failures} failed, "
+                f"{now.chunks_per_second:.1f} chunks/s"
+            )
+        if now.chunks_done < self._chunks:
+            self._chunks = 0  # the next run of a watch counts from the start
+
+    def close(self) -> None:
+        """Nothing to clear."""
+
+    def _write(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+
+class Bar:
+    """One bar that follows the stage under way, with rate, time left and the note at hand."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._bar = _rich_bar()
+        self._task = self._bar.add_task("", total=None, detail="")
+        self._bar.start()
+
+    def tick(self) -> None:
+        """Draw the counters as they are now."""
+        now = self._progress.snapshot()
+        done, total = _done_of_total(now)
+        self._bar.update(self._task, description=now.stage, completed=done, total=total or None, detail=detail(now))
+        self._bar.refresh()
+
+    def close(self) -> None:
+        """Take the bar off the screen and show the cursor again."""
+        self._bar.stop()
+
+
+def _rich_bar() -> RichProgress:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as RichProgress
+    from rich.table import Column
+
+    return RichProgress(
+        TextColumn("{task.description}", markup=False, table_column=Column(width=5, no_wrap=True)),
+        BarColumn(bar_width=20),
+        # Holds a path of the vault, so it is never read as markup.
+        TextColumn(
+            "{task.fields[detail]}",
+            markup=False,
+            table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+        ),
+        console=Console(stderr=True),
+        auto_refresh=False,
+        transient=True,
+        expand=True,
+    )
+
+
+def _done_of_total(now: ProgressSnapshot) -> tuple[int, int]:
+    match now.stage:
+        case Stage.SCAN:
+            return now.notes_seen, 0
+        case Stage.PARSE:
+            return now.notes_done, now.notes_total
+        case Stage.EMBED:
+            return now.chunks_done, now.chunks_total
+        case Stage.STORE:
+            return now.stored, now.store_total
+        case _:
+            return 0, 0
+
+
+def _amount(now: ProgressSnapshot) -> str:
+    """How far the stage is, in words; empty where it has no count."""
+    done, total = _done_of_total(now)
+    match now.stage:
+        case Stage.SCAN:
+            return f"{done:,} files"
+        case Stage.PARSE:
+            return f"{done:,}/{total:,} notes"
+        case Stage.EMBED:
+            return f"{done:,}/{total:,} chunks"
+        case Stage.STORE:
+            return f"{done:,}/{total:,} vectors"
+        case Stage.MODEL:
+            return "loading the model"
+        case _:
+            return ""
+
+
+def detail(now: ProgressSnapshot) -> str:
+    """What stands beside the bar: amount, rate, time left, failures and the current note."""
+    parts = [_amount(now)]
+    if now.stage is Stage.EMBED:
+        parts.append(f"{now.chunks_per_second:.1f}/s")
+        if now.eta_s is not None:
+            parts.append(f"ETA {duration(now.eta_s)}")
+    if now.failures:
+        parts.append(f"{now.failures:,} failed")
+    parts.append(clean_line(now.current_note))
+    return "  ".join(part for part in parts if part)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as 0:07, 12:30 or 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,109 @@
+"""What every command is handed: the composed program, the common options given so far, and where output goes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from obsidian_indexer.cli.output import LinkPlace
+from obsidian_indexer.errors import NoteError
+from obsidian_indexer.events import EventSink, ignore_event
+from obsidian_indexer.options import Options, SettingRow
+from obsidian_indexer.records import Chunk, Note
+from obsidian_indexer.sanitize import clean_block
+
+if TYPE_CHECKING:
+    from obsidian_indexer.engine import Engine
+
+
+class LoadedSettings(Protocol):
+    """The merged settings as the composition root hands them in."""
+
+    @property
+    def options(self) -> Options:
+        """Everything an engine needs. Raises VaultError when no vault is known."""
+
+    @property
+    def rows(self) -> Sequence[SettingRow]:
+        """Every setting with its value and origin."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What is allowed but worth saying, one line each."""
+
+
+class LoadSettings(Protocol):
+    """Merges all sources; `around` is a file whose own vault is preferred."""
+
+    def __call__(self, overrides: Mapping[str, object], *, around: Path | None = None) -> LoadedSettings:
+        """The settings with `overrides` ('section.name' → value) laid over the rest. Raises ConfigError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """The parts that the composition root joins to the command line."""
+
+    load: LoadSettings
+    open_engine: Callable[[Options, EventSink], Engine]
+    parse_note: Callable[[Options, str], tuple[Note, Sequence[Chunk], Sequence[LinkPlace]]]
+    run_tui: Callable[[Mapping[str, object]], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One invocation: the composition and the common options, those after the command laid over those before it."""
+
+    composition: Composition
+    overrides: Mapping[str, object] = field(default_factory=dict)
+    as_json: bool = False
+    quiet: bool = False
+
+    def over(self, *, as_json: bool = False, quiet: bool = False, **overrides: object) -> Session:
+        """This session with more options; names are 'section__name', None leaves a setting alone."""
+        given = {name.replace("__", ".", 1): value for name, value in overrides.items() if value is not None}
+        return replace(
+            self,
+            overrides={**self.overrides, **given},
+            as_json=self.as_json or as_json,
+            quiet=self.quiet or quiet,
+        )
+
+    def settings(self, *, around: Path | None = None) -> LoadedSettings:
+        """The merged settings, their warnings said on stderr. Raises ConfigError."""
+        loaded = self.composition.load(self.overrides, around=around)
+        for warning in loaded.warnings:
+            self.say(f"Warning: {warning}")
+        return loaded
+
+    def open(self, on_event: EventSink = ignore_event) -> Engine:
+        """An open engine on the vault; use it as a context manager."""
+        return self.composition.open_engine(self.settings().options, on_event)
+
+    def say(self, text: str) -> None:
+        """A line for the person at the terminal, on stderr; silent under --quiet."""
+        if not self.quiet:
+            complain(text)
+
+
+def complain(text: str) -> None:
+    """A line on stderr that --quiet does not silence."""
+    print(clean_block(text), file=sys.stderr, flush=True)
+
+
+def note_path(options: Options, name: str) -> str:
+    """The vault-relative path of a note named on the command line: as in the vault, or as seen from the working
+    directory; `.md` may be left out. A name that leads out of the vault is a NoteError.
+    """
+    vault = options.vault_path
+    for candidate in (vault / name, Path.cwd() / name):
+        for path in (candidate, candidate.with_name(candidate.name + ".md")):
+            if path.is_file():
+                # The file itself may be a link: only its folder is resolved, its name is kept.
+                real = path.parent.resolve() / path.name
+                if not real.is_relative_to(vault):
+                    raise NoteError(f"{name} is not inside the vault {vault}.")
+                return real.relative_to(vault).as_posix()
+    return name

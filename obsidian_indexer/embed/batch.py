@@ -1,0 +1,139 @@
+"""Many texts through an engine: batches of like length under a token budget, and what to do when one fails.
+
+A batch that runs out of memory is halved and the smaller size remembered. One that fails otherwise is tried again after
+a pause, text by text, so that a poisonous text has failed twice and its neighbours not at all.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from obsidian_indexer.embed.engines import VectorEngine, Vectors, load_engine
+from obsidian_indexer.embed.spec import ModelSpec
+from obsidian_indexer.embed.tokens import TextTokenizer, TokenIds, load_tokenizer
+from obsidian_indexer.errors import OutOfMemory
+from obsidian_indexer.options import EmbedOptions
+
+
+def plan_batches(lengths: Sequence[int], token_budget: int, max_rows: int = 0) -> Iterator[list[int]]:
+    """Rows grouped into batches of at most `token_budget` padded tokens (and `max_rows` rows), longest first.
+
+    Sorting by length first keeps padding to a few per cent of the tokens computed. A single row may exceed the budget.
+    """
+    order = np.argsort(-np.asarray(lengths, np.int64), kind="stable").tolist()
+    start = 0
+    while start < len(order):
+        width = max(1, lengths[order[start]])
+        rows = max(1, token_budget // width)
+        if max_rows:
+            rows = min(rows, max_rows)
+        yield order[start : start + rows]
+        start += rows
+
+
+@dataclass(slots=True)
+class BatchResult:
+    """One finished batch: vectors[i] (float32[n, dim], unit length) belongs to rows[i]; failed rows say why."""
+
+    rows: list[int]
+    vectors: Vectors
+    n_tokens: int
+    failed: dict[int, str] = field(default_factory=dict)
+
+
+class Embedder:
+    """A model ready for work: tokenizer, engine and the limits they run under. One thread embeds at a time."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        tokenizer: TextTokenizer,
+        engine: VectorEngine,
+        options: EmbedOptions,
+        pause: Callable[[float], object] = threading.Event().wait,
+    ) -> None:
+        self.spec = spec
+        self.tokenizer = tokenizer
+        self.engine = engine
+        self._options = options
+        self._pause = pause
+        self._budget = options.token_budget or engine.token_budget
+        self._ceiling: float = float("inf")
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, spec: ModelSpec, options: EmbedOptions, *, dtype: str | None = None) -> Embedder:
+        """Load the model. Raises ModelError."""
+        return cls(spec, load_tokenizer(spec), load_engine(spec, options, dtype=dtype), options)
+
+    def run(self, encoded: Sequence[TokenIds]) -> Iterator[BatchResult]:
+        """Embed encoded texts batch by batch, longest first; stop between batches by closing the iterator.
+
+        `--batch-size` alone sets the rows: the token budget then grows to hold them.
+        """
+        lengths = [len(ids) for ids in encoded]
+        budget, rows = self._budget, self._options.batch_size
+        if rows and not self._options.token_budget:
+            budget = max(budget, rows * max(lengths, default=1))
+        for batch in plan_batches(lengths, budget, rows):
+            yield self._embed(batch, encoded)
+
+    def embed_query(self, query: str) -> NDArray[np.float32]:
+        """The vector of a query: float32[dim], unit length. Raises EmbeddingError."""
+        ids = self.tokenizer.encode([query], self.spec.query_prompt)
+        with self._lock:
+            vector: NDArray[np.float32] = self.engine.forward(ids)[0]
+        return vector
+
+    def _embed(self, batch: list[int], encoded: Sequence[TokenIds]) -> BatchResult:
+        result = BatchResult(batch, np.zeros((len(batch), self.engine.dim), np.float32), 0)
+        result.n_tokens = sum(len(encoded[row]) for row in batch)
+        try:
+            result.vectors = self._forward([encoded[row] for row in batch])
+        except Exception as error:  # engines wrap libraries that raise anything; the run must go on
+            reason = f"{type(error).__name__}: {error}"
+        else:
+            reason = ""
+        if reason:
+            self._pause(self._options.retry_delay_s)
+        # A row without direction, or any row of a batch that raised, has one more try on its own.
+        for i, row in enumerate(batch):
+            if reason or not _usable(result.vectors[i]):
+                try:
+                    self._retry(result, i, encoded[row], alone=bool(reason))
+                except Exception as error:  # second strike: set aside, with the reason
+                    result.failed[row] = f"{type(error).__name__}: {error}"
+        return result
+
+    def _retry(self, result: BatchResult, i: int, ids: TokenIds, *, alone: bool) -> None:
+        with self._lock:
+            vector = self.engine.forward([ids])[0] if alone else self.engine.forward_exact(ids)
+        if not _usable(vector):
+            raise ValueError("the model gave no usable vector (zero or not a number)")
+        result.vectors[i] = vector
+
+    def _forward(self, batch: Sequence[TokenIds]) -> Vectors:
+        """A batch, cut in halves for as long as memory does not suffice."""
+        padded = len(batch) * max(len(ids) for ids in batch)
+        if len(batch) == 1 or padded <= self._ceiling:
+            try:
+                with self._lock:
+                    return self.engine.forward(batch)
+            except OutOfMemory:
+                if len(batch) == 1:
+                    with self._lock:
+                        return self.engine.forward_exact(batch[0])[np.newaxis, :]
+            # Outside the `except`: there the traceback would keep the failed batch's memory alive.
+            self._ceiling = padded // 2
+        half = len(batch) // 2
+        return np.concatenate([self._forward(batch[:half]), self._forward(batch[half:])])
+
+
+def _usable(vector: NDArray[np.float32]) -> bool:
+    norm = float(np.linalg.norm(vector))
+    return bool(np.isfinite(norm)) and norm > 0.5

@@ -1,0 +1,127 @@
+"""Text to token ids, with the model's own tokenizer and without torch.
+
+The same object measures chunks and feeds the engine, so what was measured is what the model reads.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from obsidian_indexer.embed.spec import ModelSpec
+from obsidian_indexer.errors import ModelError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+TokenIds = Sequence[int]
+
+
+class TextTokenizer(Protocol):
+    """Cuts text into the tokens of one model."""
+
+    n_special: int
+    """Tokens added around every text."""
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, special ones not counted."""
+
+    def encode(self, texts: Sequence[str], prompt: str = "") -> list[TokenIds]:
+        """Token ids of each text with prompt and special tokens, cut at the model's window."""
+
+    def coverage(self, text: str) -> float:
+        """Share of the letters outside ASCII that the model knows as part of a longer piece, 1.0 without any.
+
+        A model that never saw a script reads it letter by letter or as unknown, and its vectors say little.
+        """
+
+
+def load_tokenizer(spec: ModelSpec) -> TextTokenizer:
+    """The tokenizer of a model. Raises ModelError when it has none that can be used."""
+    if spec.folder is None:
+        return FakeTokenizer(spec.max_tokens)
+    return FastTokenizer(_open(spec.folder), spec.max_tokens)
+
+
+def _open(folder: Path) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    file = next((f for f in (folder / "tokenizer.json", folder / "0_StaticEmbedding/tokenizer.json") if f.exists()), None)
+    try:
+        if file is not None:
+            return Tokenizer.from_file(str(file))
+        from transformers import AutoTokenizer
+
+        slow = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        tokenizer: Tokenizer = slow.backend_tokenizer
+        return tokenizer
+    except Exception as error:  # the Rust library raises plain Exception
+        raise ModelError(f"The model in {folder} has no tokenizer that can be used ({error}).") from error
+
+
+class FastTokenizer:
+    """A Rust tokenizer; it releases the interpreter lock and uses every core on a batch."""
+
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        self._tokenizer = tokenizer
+        self._max_tokens = max_tokens
+        self.n_special = int(tokenizer.num_special_tokens_to_add(is_pair=False))
+        self._unknown = {
+            token for token in ("[UNK]", "<unk>", "<|unk|>") if tokenizer.token_to_id(token) is not None
+        }
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, special ones not counted."""
+        return [len(e) for e in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+    def encode(self, texts: Sequence[str], prompt: str = "") -> list[TokenIds]:
+        """Token ids of each text with prompt and special tokens, cut at the model's window."""
+        encodings = self._tokenizer.encode_batch_fast([prompt + text for text in texts] if prompt else list(texts))
+        for encoding in encodings:
+            if len(encoding) > self._max_tokens:
+                encoding.truncate(self._max_tokens)
+        return [encoding.ids for encoding in encodings]
+
+    def coverage(self, text: str) -> float:
+        """Share of the letters outside ASCII that lie in pieces of two characters or more."""
+        letters = {i for i, char in enumerate(text) if not char.isascii() and char.isalpha()}
+        if not letters:
+            return 1.0
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        known: set[int] = set()
+        for token, (start, end) in zip(encoding.tokens, encoding.offsets, strict=True):
+            if end - start >= 2 and token not in self._unknown:
+                known.update(range(start, end))
+        return len(letters & known) / len(letters)
+
+
+_WORD = re.compile(r"\w+|[^\w\s]")
+
+
+class FakeTokenizer:
+    """Words as tokens, for the fake model: deterministic and free of files."""
+
+    n_special = 2
+
+    def __init__(self, max_tokens: int) -> None:
+        self._max_tokens = max_tokens
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Words and marks of each text."""
+        return [len(_WORD.findall(text)) for text in texts]
+
+    def encode(self, texts: Sequence[str], prompt: str = "") -> list[TokenIds]:
+        """A stable number for each word, between two zeros."""
+        return [
+            [0, *(zlib.crc32(word.encode()) for word in _WORD.findall((prompt + text).lower())), 0][: self._max_tokens]
+            for text in texts
+        ]
+
+    def coverage(self, text: str) -> float:
+        """The fake model knows every script."""
+        return 1.0

@@ -1,0 +1,361 @@
+"""The one object that surfaces talk to: open · index · search · similar · watch · status · close.
+
+An `Engine` belongs to one index folder. Writing (index, watch) takes the writer lock and happens on the caller's thread;
+reading works from any thread, also beside another process that writes, and never opens the vector store then.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from types import TracebackType
+
+from obsidian_indexer.embed.batch import Embedder
+from obsidian_indexer.embed.loaded import LoadedModel
+from obsidian_indexer.embed.spec import ModelSpec, resolve_model
+from obsidian_indexer.embed.tokens import load_tokenizer
+from obsidian_indexer.errors import LockedError, ModelError, NoteError, VaultError
+from obsidian_indexer.events import CancelToken, Event, EventSink, Progress, SyncedEvent, ignore_event
+from obsidian_indexer.options import Options
+from obsidian_indexer.records import Chunk, IndexReport, Note, SearchResult, Status
+from obsidian_indexer.search.legs import LiveVectors
+from obsidian_indexer.search.searcher import Meaning, Searcher
+from obsidian_indexer.store.ann import AnnIndex
+from obsidian_indexer.store.catalog import Catalog
+from obsidian_indexer.store.lock import WriterLock
+from obsidian_indexer.store.vectors import StoredModel
+from obsidian_indexer.sync.health import read_status
+from obsidian_indexer.sync.prepare import Recipe, chunk_limits
+from obsidian_indexer.sync.processor import Processor
+from obsidian_indexer.vault import (
+    LinkIndex,
+    decode,
+    list_attachments,
+    obsidian_uri,
+    parse_file,
+    read_file,
+    read_settings,
+    resolve_subpath,
+)
+from obsidian_indexer.watch import DirtySet, Watcher
+
+
+class Engine:
+    """One vault's index, open. Use it as a context manager or call `close`."""
+
+    def __init__(self, options: Options, on_event: EventSink) -> None:
+        self.options = options
+        self._on_event = on_event
+        self._model = LoadedModel(options.embedding)
+        self._lock = WriterLock(options.data_dir)
+        self._local = threading.local()
+        self._catalogs: list[Catalog] = []
+        self._ann: AnnIndex | None = None
+        self._writing = threading.RLock()
+        self._writers = 0
+        self._live: tuple[tuple[int, str | None], LiveVectors] | None = None
+        self._live_lock = threading.Lock()
+
+    @classmethod
+    def open(cls, options: Options, *, on_event: EventSink = ignore_event) -> Engine:
+        """Open the index of a vault, creating its folder when new; loads no model.
+
+        Raises VaultError, DataDirError or CatalogError.
+        """
+        if not options.vault_path.exists():
+            raise VaultError(f"There is no vault at {options.vault_path}. Name a folder with --vault.")
+        if not options.vault_path.is_dir():
+            raise VaultError(f"{options.vault_path} is a file, not a folder. A vault is a folder of notes.")
+        engine = cls(options, on_event)
+        engine._catalog().bind_vault(options.vault_path)
+        return engine
+
+    # --- writing
+
+    def index(
+        self,
+        *,
+        full: bool = False,
+        limit: int | None = None,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+    ) -> IndexReport:
+        """Bring the index up to date on this thread.
+
+        `full` parses every note again, `limit` reads at most so many changed notes. A cancelled run keeps what it did
+        and reports `cancelled`. Raises VaultError, ModelError or LockedError.
+        """
+        with self._as_writer("index"):
+            return self._process(progress or Progress(), cancel or CancelToken(), self._on_event, full, limit)
+
+    def watch(
+        self, *, cancel: CancelToken, on_event: EventSink | None = None, progress: Progress | None = None
+    ) -> None:
+        """Bring the index up to date, then follow the disk until cancelled; blocks. Raises LockedError."""
+        sink = on_event or self._on_event
+        shown = progress or Progress()
+
+        def sync(dirty: DirtySet) -> None:
+            report = self._process(shown, cancel, sink, scope=dirty)
+            touched = report.added + report.modified + report.removed + report.renamed
+            if touched or report.embedded or dirty.reason == "start-up":
+                sink(_synced(report))
+
+        with self._as_writer("watch"):
+            watcher = Watcher(
+                self.options.vault_path,
+                self.options.watch,
+                sync,
+                cancel=cancel,
+                on_event=sink,
+                ignore_file=self.options.vault.ignore_file,
+            )
+            watcher.run()
+
+    def _process(
+        self,
+        progress: Progress,
+        cancel: CancelToken,
+        on_event: EventSink,
+        full: bool = False,
+        limit: int | None = None,
+        scope: DirtySet | None = None,
+    ) -> IndexReport:
+        spec = resolve_model(self.options.embedding)
+        with self._writing:
+            processor = Processor(
+                self.options, spec, self._catalog(), self, on_event=on_event, progress=progress, cancel=cancel
+            )
+            report = processor.run(full=full, limit=limit)
+        embedder = self._model.now()
+        if embedder is not None:
+            return replace(report, engine=embedder.engine.name, device=embedder.engine.device)
+        return report
+
+    @contextmanager
+    def _as_writer(self, purpose: str) -> Iterator[None]:
+        """Hold the writer lock; the last to leave closes the store and gives the lock back."""
+        with self._writing:
+            self._lock.acquire(purpose)
+            self._writers += 1
+        try:
+            yield
+        finally:
+            with self._writing:
+                self._writers -= 1
+                if not self._writers:
+                    self._close_ann()
+                    self._lock.release()
+
+    def _close_ann(self) -> None:
+        if self._ann is not None:
+            self._ann.close(self._catalog())
+            self._ann = None
+
+    # --- what the processor borrows
+
+    def embedder(self, spec: ModelSpec, dtype: str | None) -> Embedder:
+        """The model, loaded and kept. Raises ModelError."""
+        return self._model.get(spec, dtype)
+
+    def preload(self, spec: ModelSpec, dtype: str | None) -> None:
+        """Start loading the model in the background."""
+        self._model.preload(spec, dtype)
+
+    def ann(self, model: StoredModel) -> AnnIndex:
+        """The vector store of a model, open; only under the writer lock."""
+        if self._ann is not None and self._ann.model != model:
+            self._close_ann()
+        if self._ann is None:
+            self._ann = AnnIndex.open(self.options.data_dir, self._catalog(), model, self.options.store)
+        return self._ann
+
+    # --- reading
+
+    def search(
+        self, query: str, *, k: int | None = None, mode: str | None = None, group: str = "note", explain: bool = False
+    ) -> SearchResult:
+        """The best notes for a query (passages, with `group='chunk'`), from any thread."""
+        return self._searcher().search(
+            query,
+            k=k or self.options.search.k,
+            mode=mode or self.options.search.mode,
+            group=group,
+            explain=explain,
+        )
+
+    def search_many(
+        self, queries: Iterable[tuple[str, str]], *, k: int | None = None, mode: str | None = None, group: str = "note"
+    ) -> Iterator[tuple[str, SearchResult]]:
+        """Answers to many (id, query) pairs, in order."""
+        for name, query in queries:
+            yield name, self.search(query, k=k, mode=mode, group=group)
+
+    def similar(self, note: str, *, k: int | None = None) -> SearchResult:
+        """Notes like this one, from stored vectors. Raises NoteError when it is unknown or has none."""
+        return self._searcher().similar(note, k=k or self.options.search.k)
+
+    def status(self, *, notes: bool = False) -> Status:
+        """Counts and health; with `notes`, why each file is or is not indexed."""
+        return read_status(self._catalog(), self.options, writer=self._lock.holder(), notes=notes)
+
+    def warm(self) -> None:
+        """Load what the first query needs. Raises ModelError."""
+        model = self._catalog().vectors.active()
+        if model is not None:
+            self._query_embedder(model).embed_query("warm")
+            self._live_vectors(model)
+
+    def note_text(self, path: str) -> str:
+        """An indexed note as it is on disk now. Raises NoteError when it is unknown or cannot be read."""
+        if path not in self._catalog().notes.stored([path]):
+            raise NoteError(f"{path} is not in the index.")
+        return decode(read_file(self.options.vault_path, path, self.options.vault))[0]
+
+    def uri(
+        self,
+        note: str,
+        *,
+        heading: str | None = None,
+        block: str | None = None,
+        line: int | None = None,
+        advanced: bool = False,
+    ) -> str:
+        """The `obsidian://` link that opens a note. Raises NoteError when there is no such note."""
+        read_file(self.options.vault_path, note, self.options.vault)
+        name = self.options.vault_path.name
+        return obsidian_uri(name, note, heading=heading, block=block, line=line, advanced=advanced)
+
+    def model_status(self) -> str:
+        """The model in one line: name, engine, device and number format, or what is missing."""
+        embedder = self._model.now()
+        if embedder is not None:
+            engine = embedder.engine
+            return f"{embedder.spec.name} · {engine.name} on {engine.device} · {engine.dtype}"
+        active = self._catalog().vectors.active()
+        try:
+            name = resolve_model(self.options.embedding).name
+        except ModelError as error:
+            return str(error)
+        if active is None:
+            return f"{name} · not loaded"
+        if active.name != name:
+            return f"{active.name} · index again to change to {name}"
+        return f"{active.name} · {active.dtype}"
+
+    def _searcher(self) -> Searcher:
+        catalog = self._catalog()
+        model = catalog.vectors.active()
+        meaning = None
+        if model is not None:
+            meaning = Meaning(model, lambda: self._live_vectors(model), self._nearest(catalog, model))
+        return Searcher(
+            catalog,
+            self.options.search,
+            meaning=meaning,
+            embedder=lambda: self._query_embedder(model),
+            uri=self._passage_uri,
+        )
+
+    def _passage_uri(self, path: str, headings: Sequence[str]) -> str:
+        return obsidian_uri(self.options.vault_path.name, path, heading=headings or None)
+
+    def _query_embedder(self, model: StoredModel | None) -> Embedder:
+        """The model that made the stored vectors, never another one."""
+        assert model is not None
+        spec = resolve_model(self.options.embedding)
+        if spec.identity != model.identity:
+            spec = resolve_model(replace(self.options.embedding, model=model.name))
+        if spec.identity != model.identity:
+            raise ModelError(
+                f"The index was made with {model.name}, whose files or prompts have changed. Run 'index' to renew it."
+            )
+        return self._model.get(spec, model.dtype)
+
+    def _nearest(self, catalog: Catalog, model: StoredModel):  # type: ignore[no-untyped-def]
+        """The store's search, where it is open and the vault too large to compare every vector."""
+        ann = self._ann
+        if ann is None or ann.model != model or catalog.vectors.count(model.id) <= self.options.search.exact_below:
+            return None
+        return ann.query
+
+    def _live_vectors(self, model: StoredModel) -> LiveVectors:
+        """Every live vector in memory, read again when the catalogue has changed."""
+        catalog = self._catalog()
+        stamp = (model.id, catalog.meta("version"))
+        with self._live_lock:
+            if self._live is None or self._live[0] != stamp:
+                self._live = (stamp, LiveVectors(*catalog.vectors.live(model)))
+            return self._live[1]
+
+    def _catalog(self) -> Catalog:
+        """This thread's connection."""
+        catalog: Catalog | None = getattr(self._local, "catalog", None)
+        if catalog is None:
+            catalog = Catalog.open(self.options.data_dir)
+            self._local.catalog = catalog
+            self._catalogs.append(catalog)
+        return catalog
+
+    def close(self) -> None:
+        """Release model, store, lock and files."""
+        with self._writing:
+            self._close_ann()
+            self._lock.release()
+        self._model.close()
+        for catalog in self._catalogs:
+            catalog.close()
+        self._catalogs.clear()
+        self._local = threading.local()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def parse_note(
+    options: Options, path: str
+) -> tuple[Note, list[Chunk], list[tuple[str | None, tuple[int, int] | None]]]:
+    """A note as the indexer sees it, its chunks, and for each of its links the path and lines it leads to.
+
+    Needs no index. Raises NoteError or ModelError.
+    """
+    from obsidian_indexer.chunk import chunk_note
+
+    root = options.vault_path
+    settings = read_settings(root)
+    note = parse_file(path, read_file(root, path, options.vault), options.vault, settings)
+    spec = resolve_model(options.embedding)
+    tokenizer = load_tokenizer(spec)
+    recipe = Recipe(root, options.vault, chunk_limits(options.chunking, spec), spec)
+    chunks = chunk_note(note, recipe.limits, tokenizer.count, special_tokens=tokenizer.n_special)
+    index = LinkIndex(list_attachments(root, follow_symlinks=options.vault.follow_symlinks))
+    parsed = {path: note}
+    places: list[tuple[str | None, tuple[int, int] | None]] = []
+    for link in note.links:
+        target = path if link.target == "" else index.resolve(link.target, path)
+        lines = None
+        if target is not None and (link.heading or link.block):
+            if target not in parsed and target.lower().endswith(".md"):
+                parsed[target] = parse_file(target, read_file(root, target, options.vault), options.vault, settings)
+            if target in parsed:
+                lines = resolve_subpath(parsed[target], link.heading, link.block)
+        places.append((target, lines))
+    return note, chunks, places
+
+
+def _synced(report: IndexReport) -> Event:
+    return SyncedEvent(
+        added=report.added,
+        modified=report.modified,
+        removed=report.removed,
+        renamed=report.renamed,
+        embedded=report.embedded,
+        seconds=report.seconds,
+    )

@@ -1,0 +1,161 @@
+"""The two legs: passages by their words, passages by their meaning."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from obsidian_indexer.search.query import match_expression, match_terms
+from obsidian_indexer.store.catalog import Catalog
+from obsidian_indexer.store.fulltext import match_chunks, match_notes
+from obsidian_indexer.store.rows import marks, pages
+from obsidian_indexer.store.vectors import StoredModel
+
+# Share of the whole note's BM25 in the keyword leg; the rest is the passage's own.
+_NOTE_SHARE = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """What one leg found: a score in [0, 1] for each chunk id, and its rank (1 is best)."""
+
+    scores: Mapping[int, float] = field(default_factory=dict)
+    ranks: Mapping[int, int] = field(default_factory=dict)
+    similarities: Mapping[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveVectors:
+    """Every vector that may be found: vectors[i] (float32[n, dim], unit length) belongs to keys[i]."""
+
+    keys: Sequence[bytes]
+    vectors: NDArray[np.float32]
+
+
+def keyword_leg(catalog: Catalog, words: str, limit: int, note_ids: Sequence[int] | None) -> Leg:
+    """Passages by BM25 of their own words and of their whole note's (title, aliases, headings, tags, path, body).
+
+    Both are divided by their best score, so neither collection's statistics decide how they mix. A note that only
+    matches as a whole is represented by its first passage.
+    """
+    terms = _known_or_prefix(catalog.connection, match_terms(words))
+    if not terms:
+        return Leg()
+    match = match_expression(terms)
+    chunk_hits = match_chunks(catalog.connection, match, limit, note_ids)
+    note_hits = match_notes(catalog.connection, match, limit, note_ids)
+    best_chunk = max((hit.score for hit in chunk_hits), default=0.0) or 1.0
+    best_note = max((hit.score for hit in note_hits), default=0.0) or 1.0
+    of_note = {hit.id: hit.score / best_note for hit in note_hits}
+    notes_of = _notes_of_chunks(catalog.connection, [hit.id for hit in chunk_hits])
+    scores = {
+        hit.id: (1 - _NOTE_SHARE) * hit.score / best_chunk + _NOTE_SHARE * of_note.get(notes_of[hit.id], 0.0)
+        for hit in chunk_hits
+        if hit.id in notes_of
+    }
+    represented = set(notes_of.values())
+    first = _first_chunks(catalog.connection, [note_id for note_id in of_note if note_id not in represented])
+    scores.update({chunk_id: _NOTE_SHARE * of_note[note_id] for note_id, chunk_id in first.items()})
+    return _ranked(scores)
+
+
+def semantic_leg(
+    catalog: Catalog,
+    model: StoredModel,
+    query: NDArray[np.float32],
+    limit: int,
+    note_ids: Sequence[int] | None,
+    live: Callable[[], LiveVectors],
+    nearest: Callable[[NDArray[np.float32], int], list[tuple[bytes, float]]] | None,
+) -> Leg:
+    """Passages by cosine with the query (float32[dim], unit length).
+
+    `nearest` is the store's approximate search, used for unfiltered queries where it is given; else every vector of
+    `live`, or of the filtered notes, is compared. Scores run from 0 at the last candidate to 1 at the best.
+    """
+    if note_ids is None and nearest is not None:
+        found = nearest(query, limit)
+        similarities = _chunks_of_prefixes(catalog.connection, found)
+    else:
+        if note_ids is None:
+            pool = live()
+        else:
+            pool = LiveVectors(*catalog.vectors.of_notes(model, note_ids))
+        cosines = pool.vectors @ query
+        top = _largest(cosines, limit)
+        similarities = _chunks_of_keys(catalog.connection, {pool.keys[i]: float(cosines[i]) for i in top}, note_ids)
+    if not similarities:
+        return Leg()
+    low, high = min(similarities.values()), max(similarities.values())
+    spread = (high - low) or 1.0
+    ranked = _ranked({chunk_id: (value - low) / spread for chunk_id, value in similarities.items()})
+    return Leg(ranked.scores, ranked.ranks, similarities)
+
+
+def _known_or_prefix(connection: sqlite3.Connection, terms: list[str]) -> list[str]:
+    """The last word as a prefix when no note holds it as it is: it may still be being typed."""
+    if terms and len(terms[-1]) >= 2 and not terms[-1].endswith("*"):
+        exact = connection.execute(
+            "SELECT 1 FROM chunk_terms WHERE chunk_terms MATCH ? LIMIT 1", (match_expression(terms[-1:]),)
+        ).fetchone()
+        if exact is None:
+            return [*terms[:-1], terms[-1] + "*"]
+    return terms
+
+
+def _ranked(scores: Mapping[int, float]) -> Leg:
+    order = sorted(scores, key=lambda chunk_id: (-scores[chunk_id], chunk_id))
+    return Leg(scores, {chunk_id: rank for rank, chunk_id in enumerate(order, 1)})
+
+
+def _largest(values: NDArray[np.float32], count: int) -> list[int]:
+    if len(values) <= count:
+        return list(range(len(values)))
+    picked: list[int] = np.argpartition(-values, count)[:count].tolist()
+    return picked
+
+
+def _notes_of_chunks(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for page in pages(chunk_ids):
+        found.update(connection.execute(f"SELECT id, note_id FROM chunks WHERE id IN ({marks(page)})", page).fetchall())
+    return found
+
+
+def _first_chunks(connection: sqlite3.Connection, note_ids: Sequence[int]) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for page in pages(note_ids):
+        rows = connection.execute(
+            f"SELECT note_id, id FROM chunks WHERE seq = 0 AND note_id IN ({marks(page)})", page
+        ).fetchall()
+        found.update(rows)
+    return found
+
+
+def _chunks_of_keys(
+    connection: sqlite3.Connection, similarities: Mapping[bytes, float], note_ids: Sequence[int] | None
+) -> dict[int, float]:
+    allowed = None if note_ids is None else set(note_ids)
+    found: dict[int, float] = {}
+    for page in pages(list(similarities)):
+        for chunk_id, note_id, key in connection.execute(
+            f"SELECT id, note_id, key FROM chunks WHERE key IN ({marks(page)})", page
+        ):
+            if allowed is None or note_id in allowed:
+                found[chunk_id] = similarities[key]
+    return found
+
+
+def _chunks_of_prefixes(connection: sqlite3.Connection, found: list[tuple[bytes, float]]) -> dict[int, float]:
+    """Chunks whose key starts with these bytes; rows of the store that no note holds any more fall away here."""
+    chunks: dict[int, float] = {}
+    for prefix, similarity in found:
+        rows = connection.execute(
+            "SELECT id FROM chunks WHERE key >= ? AND key < ?", (prefix, prefix + b"\xff" * 17)
+        ).fetchall()
+        chunks.update({row[0]: similarity for row in rows})
+    return chunks

@@ -1,0 +1,220 @@
+"""Notes and chunks in the catalogue: what is indexed, from which file state, cut into which passages.
+
+Every write of a note replaces all its rows within the caller's transaction; chunks whose key did not change keep their
+id. The full-text rows are rewritten with them, so no reader ever sees one without the other.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+from obsidian_indexer.records import Chunk, Failure, FileStat, Note
+from obsidian_indexer.store import fulltext
+from obsidian_indexer.store.rows import clean_text, marks, pages, path_from_row, path_to_row, to_json
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNote:
+    """What the catalogue remembers of a file, enough to tell whether it changed."""
+
+    id: int
+    path: str
+    mtime_ns: int
+    size: int
+    sha256: str
+    read_ns: int
+    chunker: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedNote:
+    """A parsed note on its way into the catalogue. `state`: indexed, empty, ignored or failed."""
+
+    stat: FileStat
+    read_ns: int
+    chunker: str
+    note: Note
+    chunks: tuple[Chunk, ...]
+    state: str = "indexed"
+    reason: str | None = None
+
+
+class Notes:
+    """The note and chunk tables of one connection. Writers call it inside a transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def stored(self, paths: Iterable[str] | None = None) -> dict[str, StoredNote]:
+        """Every stored note by path, or only those named."""
+        columns = "SELECT id, path, mtime_ns, size, sha256, read_ns, chunker, state FROM notes"
+        found: dict[str, StoredNote] = {}
+        if paths is None:
+            rows: Iterable[tuple[object, ...]] = self._db.execute(columns)
+            for row in rows:
+                note = _stored(row)
+                found[note.path] = note
+            return found
+        for page in pages([path_to_row(path) for path in paths]):
+            for row in self._db.execute(f"{columns} WHERE path IN ({marks(page)})", page):
+                note = _stored(row)
+                found[note.path] = note
+        return found
+
+    def below(self, prefix: str) -> list[str]:
+        """Paths of the stored notes inside a folder."""
+        folder = prefix.rstrip("/") + "/"
+        return [path for path in self.stored() if path.startswith(folder)]
+
+    def replace(self, item: IndexedNote) -> None:
+        """Write one note, taking the place of whatever was stored under its path."""
+        note, stat = item.note, item.stat
+        row = self._db.execute("SELECT id FROM notes WHERE path = ?", (path_to_row(stat.path),)).fetchone()
+        if row is not None:
+            fulltext.remove_note(self._db, row[0])
+        values = (
+            stat.mtime_ns,
+            stat.size,
+            note.sha256,
+            item.read_ns,
+            item.chunker,
+            clean_text(note.title),
+            note.kind.value,
+            item.state,
+            item.reason,
+            to_json(note.aliases),
+            to_json(note.tags),
+            to_json(dict(note.properties)),
+            to_json([asdict(heading) for heading in note.headings]),
+            to_json([asdict(warning) for warning in note.warnings]),
+            note.date,
+        )
+        if row is None:
+            cursor = self._db.execute(
+                "INSERT INTO notes(mtime_ns, size, sha256, read_ns, chunker, title, kind, state, reason, aliases, "
+                "tags, properties, headings, warnings, date, path) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                (*values, path_to_row(stat.path)),
+            )
+            note_id = int(cursor.lastrowid or 0)
+        else:
+            note_id = row[0]
+            self._db.execute(
+                "UPDATE notes SET mtime_ns=?, size=?, sha256=?, read_ns=?, chunker=?, title=?, kind=?, state=?, "
+                "reason=?, aliases=?, tags=?, properties=?, headings=?, warnings=?, date=? WHERE id=?",
+                (*values, note_id),
+            )
+        self._replace_details(note_id, note)
+        self._replace_chunks(note_id, item.chunks)
+        if item.state != "ignored":
+            fulltext.add_note(self._db, note_id)
+        self._db.execute("DELETE FROM failures WHERE path = ? AND key IS NULL", (path_to_row(stat.path),))
+
+    def _replace_details(self, note_id: int, note: Note) -> None:
+        self._db.execute("DELETE FROM tags WHERE note_id=?", (note_id,))
+        self._db.executemany(
+            "INSERT INTO tags VALUES (?,?)",
+            [(note_id, tag) for tag in {clean_text(tag).casefold() for tag in note.tags}],
+        )
+        self._db.execute("DELETE FROM links WHERE note_id=?", (note_id,))
+        self._db.executemany(
+            "INSERT INTO links VALUES (?,?,?,?,?,?,?,?)",
+            [
+                (
+                    note_id,
+                    clean_text(link.target),
+                    clean_text(link.target.rsplit("/", 1)[-1].casefold()),
+                    link.heading and clean_text(link.heading),
+                    link.block and clean_text(link.block),
+                    link.display and clean_text(link.display),
+                    link.embed,
+                    link.line,
+                )
+                for link in note.links
+            ],
+        )
+
+    def _replace_chunks(self, note_id: int, chunks: Sequence[Chunk]) -> None:
+        """Unchanged chunks keep their id: kept ones are matched by key, in order of appearance."""
+        kept: dict[bytes, list[int]] = defaultdict(list)
+        for chunk_id, key in self._db.execute("SELECT id, key FROM chunks WHERE note_id=? ORDER BY seq", (note_id,)):
+            kept[key].append(chunk_id)
+        updated, inserted = [], []
+        for chunk in chunks:
+            key = bytes.fromhex(chunk.key)
+            place = (chunk.seq, to_json(chunk.headings), chunk.start_line, chunk.end_line, clean_text(chunk.text))
+            if kept.get(key):
+                updated.append((*place, kept[key].pop(0)))
+            else:
+                inserted.append((*place, note_id, clean_text(chunk.embedded_text), chunk.n_tokens, key))
+        gone = [(chunk_id,) for ids in kept.values() for chunk_id in ids]
+        self._db.executemany("DELETE FROM chunks WHERE id=?", gone)
+        self._db.executemany(
+            "UPDATE chunks SET seq=?, headings=?, start_line=?, end_line=?, text=? WHERE id=?", updated
+        )
+        self._db.executemany(
+            "INSERT INTO chunks(seq, headings, start_line, end_line, text, note_id, embedded_text, n_tokens, key) "
+            "VALUES (?,?,?,?,?,?,?,?,?)",
+            inserted,
+        )
+
+    def touch(self, stat: FileStat, read_ns: int) -> None:
+        """Note that a file was seen with the same content under a new date."""
+        self._db.execute(
+            "UPDATE notes SET mtime_ns=?, size=?, read_ns=? WHERE path=?",
+            (stat.mtime_ns, stat.size, read_ns, path_to_row(stat.path)),
+        )
+
+    def rename(self, old: str, new: str) -> None:
+        """Move a note to another path, chunks and all; the caller replaces it afterwards for its new title."""
+        row = self._db.execute("SELECT id FROM notes WHERE path=?", (path_to_row(old),)).fetchone()
+        if row is None:
+            return
+        fulltext.remove_note(self._db, row[0])
+        self._db.execute("UPDATE notes SET path=? WHERE id=?", (path_to_row(new), row[0]))
+        self._db.execute("DELETE FROM failures WHERE path=? AND key IS NULL", (path_to_row(old),))
+        fulltext.add_note(self._db, row[0])
+
+    def remove(self, path: str) -> None:
+        """Forget a note and its chunks; its vectors stay until they are pruned."""
+        row = self._db.execute("SELECT id FROM notes WHERE path=?", (path_to_row(path),)).fetchone()
+        if row is not None:
+            fulltext.remove_note(self._db, row[0])
+            self._db.execute("DELETE FROM notes WHERE id=?", (row[0],))
+        self._db.execute("DELETE FROM failures WHERE path=? AND key IS NULL", (path_to_row(path),))
+
+    def fail(self, failure: Failure) -> None:
+        """Record that a note could not be read or parsed; what was indexed of it before stays."""
+        self._db.execute("DELETE FROM failures WHERE path=? AND key IS NULL", (path_to_row(failure.path),))
+        self._db.execute(
+            "INSERT INTO failures(path, stage, reason) VALUES (?,?,?)",
+            (path_to_row(failure.path), failure.stage, clean_text(failure.reason)),
+        )
+
+    def failures(self) -> list[Failure]:
+        """Every recorded failure: notes first, then chunks that are still part of a note."""
+        rows = self._db.execute(
+            "SELECT path, stage, reason FROM failures WHERE key IS NULL UNION ALL "
+            "SELECT DISTINCT n.path, f.stage, f.reason FROM failures f JOIN chunks c ON c.key = f.key "
+            "JOIN notes n ON n.id = c.note_id WHERE f.key IS NOT NULL ORDER BY 1"
+        )
+        return [Failure(path_from_row(path), stage, reason) for path, stage, reason in rows]
+
+    def counts(self) -> tuple[int, int]:
+        """How many notes are indexed, and how many chunks they have."""
+        notes = self._db.execute("SELECT count(*) FROM notes WHERE state IN ('indexed', 'empty')").fetchone()[0]
+        chunks = self._db.execute("SELECT count(*) FROM chunks").fetchone()[0]
+        return int(notes), int(chunks)
+
+    def states(self) -> Iterator[tuple[str, str, str | None]]:
+        """Path, state and reason of every stored note, by path."""
+        for path, state, reason in self._db.execute("SELECT path, state, reason FROM notes ORDER BY path"):
+            yield path_from_row(path), state, reason
+
+
+def _stored(row: tuple[object, ...]) -> StoredNote:
+    note_id, path, *rest = row
+    return StoredNote(note_id, path_from_row(path), *rest)  # type: ignore[arg-type]

@@ -1,0 +1,179 @@
+"""The catalogue's file: how it is opened, laid out and brought up to date.
+
+One SQLite database in WAL mode holds everything that is known of the vault. `migrations` are numbered; each says
+whether notes must be parsed again after it. A file from a newer version is refused, never changed.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from obsidian_indexer.errors import CatalogError, DataDirError
+
+CATALOG_NAME = "catalog.sqlite3"
+
+_INITIAL = """
+CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE notes(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  path TEXT NOT NULL UNIQUE,          -- as on disk; a BLOB where the name is not UTF-8
+  mtime_ns INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  sha256 TEXT NOT NULL,
+  read_ns INTEGER NOT NULL,           -- when the file was read, to catch an edit within one tick of the clock
+  chunker TEXT NOT NULL,              -- version and limits that made the chunks
+  title TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  state TEXT NOT NULL,                -- indexed | empty | ignored | failed
+  reason TEXT,
+  aliases TEXT NOT NULL DEFAULT '[]',
+  tags TEXT NOT NULL DEFAULT '[]',
+  properties TEXT NOT NULL DEFAULT '{}',
+  headings TEXT NOT NULL DEFAULT '[]',
+  warnings TEXT NOT NULL DEFAULT '[]',
+  date TEXT
+);
+CREATE INDEX notes_sha ON notes(sha256);
+CREATE TABLE tags(note_id INTEGER NOT NULL REFERENCES notes(id) ON DELETE CASCADE, tag TEXT NOT NULL);
+CREATE INDEX tags_note ON tags(note_id);
+CREATE INDEX tags_tag ON tags(tag);
+CREATE TABLE links(
+  note_id INTEGER NOT NULL REFERENCES notes(id) ON DELETE CASCADE,
+  target TEXT NOT NULL, name_key TEXT NOT NULL, heading TEXT, block TEXT, display TEXT,
+  embed INTEGER NOT NULL, line INTEGER NOT NULL
+);
+CREATE INDEX links_note ON links(note_id);
+CREATE INDEX links_name ON links(name_key);
+CREATE TABLE chunks(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  note_id INTEGER NOT NULL REFERENCES notes(id) ON DELETE CASCADE,
+  seq INTEGER NOT NULL,
+  headings TEXT NOT NULL,
+  start_line INTEGER NOT NULL,
+  end_line INTEGER NOT NULL,
+  text TEXT NOT NULL,
+  embedded_text TEXT NOT NULL,
+  n_tokens INTEGER NOT NULL,
+  key BLOB NOT NULL
+);
+CREATE INDEX chunks_note ON chunks(note_id);
+CREATE INDEX chunks_key ON chunks(key, n_tokens);
+CREATE TABLE models(
+  id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, name TEXT NOT NULL, dim INTEGER NOT NULL,
+  identity TEXT NOT NULL, dtype TEXT NOT NULL
+);
+CREATE TABLE vectors(
+  id INTEGER PRIMARY KEY,
+  model_id INTEGER NOT NULL REFERENCES models(id) ON DELETE CASCADE,
+  key BLOB NOT NULL,
+  vector BLOB NOT NULL,               -- float16[dim], unit length
+  stored INTEGER NOT NULL DEFAULT 0,  -- 1 once the vector store has it
+  UNIQUE(model_id, key)
+);
+CREATE INDEX vectors_unstored ON vectors(model_id, stored, key);
+CREATE TABLE failures(
+  path TEXT NOT NULL, stage TEXT NOT NULL, reason TEXT NOT NULL,
+  key BLOB,                           -- the chunk, for a failure to embed
+  model_id INTEGER REFERENCES models(id) ON DELETE CASCADE
+);
+CREATE INDEX failures_key ON failures(model_id, key);
+CREATE VIRTUAL TABLE chunk_terms USING fts5(
+  headings, body, content='', tokenize="porter unicode61 remove_diacritics 2");
+CREATE VIRTUAL TABLE note_terms USING fts5(
+  title, aliases, headings, tags, path, body, content='', detail=column,
+  tokenize="porter unicode61 remove_diacritics 2");
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One numbered step; `reparse` says that notes must be parsed again after it."""
+
+    sql: str
+    reparse: bool = False
+
+
+MIGRATIONS: tuple[Migration, ...] = (Migration(_INITIAL),)
+
+
+def prepare_folder(data_dir: Path) -> None:
+    """Create the index folder, readable by its owner only. Raises DataDirError when it cannot be written."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        data_dir.chmod(0o700)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise DataDirError(f"{data_dir} is not a folder. Choose another with --data-dir.") from error
+    except OSError as error:
+        raise DataDirError(
+            f"The index folder {data_dir} cannot be made ({error.strerror}). Choose another with --data-dir."
+        ) from error
+    if not os.access(data_dir, os.W_OK | os.X_OK):
+        raise DataDirError(f"The index folder {data_dir} cannot be written. Choose another with --data-dir.")
+
+
+def connect(data_dir: Path) -> sqlite3.Connection:
+    """Open the catalogue of an index folder, creating or migrating it.
+
+    Raises CatalogError when the file is damaged or newer, DataDirError when it cannot be written.
+    """
+    path = data_dir / CATALOG_NAME
+    try:
+        if not path.exists():
+            path.touch(mode=0o600)
+        # Each thread opens its own connection; the check is off so that `close` may come from another thread.
+        connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        connection.execute("PRAGMA cache_size=-65536")
+        connection.execute("PRAGMA wal_autocheckpoint=4000")
+        _migrate(connection)
+    except PermissionError as error:
+        raise DataDirError(f"{path} cannot be written ({error.strerror}). Choose another with --data-dir.") from error
+    except sqlite3.OperationalError as error:
+        raise DataDirError(f"The catalogue {path} cannot be opened ({error}).") from error
+    except sqlite3.DatabaseError as error:
+        raise CatalogError(
+            f"The catalogue {path} is damaged ({error}). Move the index folder away and run 'index' to build it anew."
+        ) from error
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise CatalogError(
+            f"This index was made by a newer version of the program (layout {version}, this one knows "
+            f"{len(MIGRATIONS)}). Update the program, or choose another folder with --data-dir."
+        )
+    if version == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have migrated while this one waited for the lock.
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        for step in MIGRATIONS[version:]:
+            for statement in _statements(step.sql):
+                connection.execute(statement)
+            if step.reparse:
+                connection.execute("UPDATE notes SET chunker = ''")
+        connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _statements(script: str) -> list[str]:
+    """A script cut into statements (`executescript` would commit between them)."""
+    statements, current = [], ""
+    for line in script.splitlines(keepends=True):
+        current += line
+        if sqlite3.complete_statement(current):
+            statements.append(current)
+            current = ""
+    return statements

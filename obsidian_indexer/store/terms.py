@@ -1,0 +1,50 @@
+"""Text as search terms: words, and character bigrams for scripts written without spaces or with particles.
+
+Documents and queries go through the same split, so that what is stored as `옵시 시디 디언` is found by `옵시디언`.
+SQLite's own tokenizer then lower-cases nothing new and stems the English words (porter).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Hangul, kana, Han, and the South-East Asian scripts that write no spaces between words.
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+# The Brahmic blocks are listed because their vowel signs are marks, which `\w` leaves out.
+_RUN = re.compile(rf"([{_UNSPACED}]+)|((?:[^\W{_UNSPACED}_]|[\u0300-\u036f\u0900-\u0dff])+)")
+
+TERMS_VERSION = "1"
+"""Changes whenever the same text would give other terms; the full-text tables are rebuilt then."""
+
+
+def split_runs(text: str) -> list[tuple[str, bool]]:
+    """The words of a text in order, folded (NFKC, lower case), each with whether it is of an unspaced script."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    return [(unspaced or word, bool(unspaced)) for unspaced, word in _RUN.findall(text.lower())]
+
+
+def bigrams(run: str) -> list[str]:
+    """Overlapping pairs of characters; a run of one is itself."""
+    return [run] if len(run) == 1 else [run[i : i + 2] for i in range(len(run) - 1)]
+
+
+def document_terms(text: str) -> str:
+    """A text as the blank-separated terms that the full-text tables hold.
+
+    The last character of an unspaced run is added on its own, so that a one-character query finds it as a prefix of
+    some term wherever in the run it stands.
+    """
+    terms: list[str] = []
+    for run, unspaced in split_runs(text):
+        if not unspaced:
+            terms.append(run)
+        else:
+            terms.extend(bigrams(run))
+            if len(run) > 1:
+                terms.append(run[-1])
+    return " ".join(terms)

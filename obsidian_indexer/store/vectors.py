@@ -1,0 +1,234 @@
+"""Vectors in the catalogue, by model and by the key of the text they were made from.
+
+They outlive the chunks and the vector store: a text that comes back, under whatever path, is never embedded twice for
+the same model, and a lost store is filled from here. What must still be embedded is a query, not a state.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from obsidian_indexer.records import Failure
+from obsidian_indexer.store.rows import clean_text, marks, pages, path_from_row, path_to_row
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A model that has vectors here. `identity` is all that shapes a vector save the number format, as JSON."""
+
+    id: int
+    fingerprint: str
+    name: str
+    dim: int
+    identity: str
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChunks:
+    """The texts that a model has still to read, longest first: row i of both arrays is one text.
+
+    keys: bytes[32] each; n_tokens: int32[n].
+    """
+
+    keys: list[bytes]
+    n_tokens: NDArray[np.int32]
+
+
+class VectorTable:
+    """The model and vector tables of one connection. Writers call it inside a transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def models(self) -> list[StoredModel]:
+        """Every model that was used here."""
+        rows = self._db.execute("SELECT id, fingerprint, name, dim, identity, dtype FROM models ORDER BY id")
+        return [StoredModel(*row) for row in rows]
+
+    def add_model(self, fingerprint: str, name: str, dim: int, identity: str, dtype: str) -> StoredModel:
+        """The model with this fingerprint, made if it is new."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO models(fingerprint, name, dim, identity, dtype) VALUES (?,?,?,?,?)",
+            (fingerprint, name, dim, identity, dtype),
+        )
+        row = self._db.execute(
+            "SELECT id, fingerprint, name, dim, identity, dtype FROM models WHERE fingerprint=?", (fingerprint,)
+        ).fetchone()
+        return StoredModel(*row)
+
+    def active(self) -> StoredModel | None:
+        """The model whose vectors answer searches."""
+        row = self._db.execute(
+            "SELECT m.id, m.fingerprint, m.name, m.dim, m.identity, m.dtype FROM models m "
+            "JOIN meta ON meta.key='active_model' AND meta.value = m.fingerprint"
+        ).fetchone()
+        return None if row is None else StoredModel(*row)
+
+    def activate(self, model: StoredModel) -> None:
+        """Let this model's vectors answer searches from now on."""
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('active_model', ?)", (model.fingerprint,))
+
+    def pending(self, model_id: int) -> PendingChunks:
+        """One list of every text of the vault that this model has not read, longest first.
+
+        Texts that failed twice before are left out until they change or `forget_failures` is called.
+        """
+        rows = self._db.execute(
+            "SELECT key, max(n_tokens) AS n FROM chunks c WHERE "
+            "NOT EXISTS (SELECT 1 FROM vectors v WHERE v.model_id=? AND v.key=c.key) AND "
+            "NOT EXISTS (SELECT 1 FROM failures f WHERE f.model_id=? AND f.key=c.key) "
+            "GROUP BY key ORDER BY n DESC, key",
+            (model_id, model_id),
+        ).fetchall()
+        return PendingChunks([row[0] for row in rows], np.fromiter((row[1] for row in rows), np.int32, len(rows)))
+
+    def count_pending(self, model_id: int | None) -> int:
+        """How many chunks have no vector of this model (all of them when there is no model yet)."""
+        row = self._db.execute(
+            "SELECT count(*) FROM chunks c WHERE NOT EXISTS (SELECT 1 FROM vectors v WHERE v.model_id=? AND v.key=c.key)",
+            (model_id,),
+        ).fetchone()
+        return int(row[0])
+
+    def pending_paths(self, model_id: int | None) -> list[str]:
+        """Paths of the notes that have a chunk without a vector of this model."""
+        rows = self._db.execute(
+            "SELECT DISTINCT n.path FROM chunks c JOIN notes n ON n.id=c.note_id WHERE NOT EXISTS "
+            "(SELECT 1 FROM vectors v WHERE v.model_id=? AND v.key=c.key)",
+            (model_id,),
+        )
+        return [path_from_row(row[0]) for row in rows]
+
+    def texts(self, keys: Sequence[bytes]) -> dict[bytes, tuple[str, str]]:
+        """The text to embed for each key, and the path of a note that holds it; keys no longer used are missing."""
+        found: dict[bytes, tuple[str, str]] = {}
+        for page in pages(keys):
+            for key, text, path in self._db.execute(
+                "SELECT c.key, c.embedded_text, n.path FROM chunks c JOIN notes n ON n.id = c.note_id "
+                f"WHERE c.key IN ({marks(page)})",
+                page,
+            ):
+                found[key] = (text, path_from_row(path))
+        return found
+
+    def add(self, model_id: int, keys: Sequence[bytes], vectors: Vectors) -> None:
+        """Keep vectors[i] (float32[n, dim], unit length) for keys[i]; a key that is known keeps its vector."""
+        halves = vectors.astype(np.float16)
+        self._db.executemany(
+            "INSERT OR IGNORE INTO vectors(model_id, key, vector) VALUES (?,?,?)",
+            [(model_id, key, half.tobytes()) for key, half in zip(keys, halves, strict=True)],
+        )
+
+    def fail(self, model_id: int, key: bytes, failure: Failure) -> None:
+        """Set a text aside for this model."""
+        self._db.execute(
+            "INSERT INTO failures(path, stage, reason, key, model_id) VALUES (?,?,?,?,?)",
+            (path_to_row(failure.path), failure.stage, clean_text(failure.reason), key, model_id),
+        )
+
+    def forget_failures(self, model_id: int) -> None:
+        """Let texts that were set aside be tried again."""
+        self._db.execute("DELETE FROM failures WHERE model_id=? AND key IS NOT NULL", (model_id,))
+
+    def live(self, model: StoredModel) -> tuple[list[bytes], Vectors]:
+        """Keys and vectors (float32[n, dim]) of every text that is part of a note now."""
+        rows = self._db.execute(
+            "SELECT key, vector FROM vectors v WHERE model_id=? AND EXISTS (SELECT 1 FROM chunks c WHERE c.key=v.key)",
+            (model.id,),
+        ).fetchall()
+        return [row[0] for row in rows], _matrix([row[1] for row in rows], model.dim)
+
+    def of_notes(self, model: StoredModel, note_ids: Sequence[int]) -> tuple[list[bytes], Vectors]:
+        """The same for some notes only."""
+        rows = self._db.execute(
+            "SELECT DISTINCT v.key, v.vector FROM chunks c JOIN vectors v ON v.key=c.key AND v.model_id=? "
+            "WHERE c.note_id IN (SELECT value FROM json_each(?))",
+            (model.id, json.dumps(list(note_ids))),
+        ).fetchall()
+        return [row[0] for row in rows], _matrix([row[1] for row in rows], model.dim)
+
+    def count(self, model_id: int, *, stored: bool = False) -> int:
+        """Vectors kept for a model, or those of them that the store has."""
+        sql = "SELECT count(*) FROM vectors WHERE model_id=?" + (" AND stored=1" if stored else "")
+        return int(self._db.execute(sql, (model_id,)).fetchone()[0])
+
+    def count_live(self, model_id: int) -> int:
+        """Texts of the vault that have a vector of this model."""
+        row = self._db.execute(
+            "SELECT count(*) FROM vectors v WHERE model_id=? AND EXISTS (SELECT 1 FROM chunks c WHERE c.key=v.key)",
+            (model_id,),
+        ).fetchone()
+        return int(row[0])
+
+    def unstored(self, model: StoredModel, batch: int) -> Iterator[tuple[list[bytes], Vectors]]:
+        """Live vectors that the store does not have, in batches; the caller marks each batch before the next."""
+        while True:
+            rows = self._db.execute(
+                "SELECT key, vector FROM vectors v WHERE model_id=? AND stored=0 AND "
+                "EXISTS (SELECT 1 FROM chunks c WHERE c.key=v.key) LIMIT ?",
+                (model.id, batch),
+            ).fetchall()
+            if not rows:
+                return
+            yield [row[0] for row in rows], _matrix([row[1] for row in rows], model.dim)
+
+    def count_unstored(self, model_id: int) -> int:
+        """Live vectors that the store does not have."""
+        row = self._db.execute(
+            "SELECT count(*) FROM vectors v WHERE model_id=? AND stored=0 AND "
+            "EXISTS (SELECT 1 FROM chunks c WHERE c.key=v.key)",
+            (model_id,),
+        ).fetchone()
+        return int(row[0])
+
+    def dead_in_store(self, model_id: int) -> list[bytes]:
+        """Keys that the store has and no note holds any more."""
+        rows = self._db.execute(
+            "SELECT key FROM vectors v WHERE model_id=? AND stored=1 AND NOT EXISTS "
+            "(SELECT 1 FROM chunks c WHERE c.key=v.key)",
+            (model_id,),
+        )
+        return [row[0] for row in rows]
+
+    def mark_stored(self, model_id: int, keys: Sequence[bytes], stored: bool) -> None:
+        """Remember that the store has these keys, or has them no longer."""
+        self._db.executemany(
+            "UPDATE vectors SET stored=? WHERE model_id=? AND key=?", [(int(stored), model_id, key) for key in keys]
+        )
+
+    def forget_store(self, model_id: int) -> None:
+        """Remember that the store has nothing of this model."""
+        self._db.execute("UPDATE vectors SET stored=0 WHERE model_id=? AND stored=1", (model_id,))
+
+    def sample_stored(self, model: StoredModel, count: int) -> tuple[list[bytes], Vectors]:
+        """Some vectors that the store should have, spread over the table."""
+        ids = [row[0] for row in self._db.execute("SELECT id FROM vectors WHERE model_id=? AND stored=1", (model.id,))]
+        picked = ids[:: max(1, len(ids) // count)][:count]
+        rows = self._db.execute(
+            f"SELECT key, vector FROM vectors WHERE id IN ({marks(picked)}) ORDER BY id", picked
+        ).fetchall()
+        return [row[0] for row in rows], _matrix([row[1] for row in rows], model.dim)
+
+    def prune(self, model_id: int, keep: int) -> int:
+        """Drop the oldest vectors that no note uses beyond `keep` of them; returns how many went."""
+        cursor = self._db.execute(
+            "DELETE FROM vectors WHERE id IN (SELECT id FROM vectors v WHERE model_id=? AND stored=0 AND NOT EXISTS "
+            "(SELECT 1 FROM chunks c WHERE c.key=v.key) ORDER BY id DESC LIMIT -1 OFFSET ?)",
+            (model_id, keep),
+        )
+        return cursor.rowcount
+
+
+def _matrix(blobs: Sequence[bytes], dim: int) -> Vectors:
+    if not blobs:
+        return np.zeros((0, dim), np.float32)
+    return np.frombuffer(b"".join(blobs), np.float16).reshape(len(blobs), dim).astype(np.float32)

@@ -1,0 +1,219 @@
+"""One file to chunks: read, hash, decode, parse, cut. Pure work on one note, in this process or in several.
+
+Worker processes are spawned, never forked (threads and accelerators do not survive a fork), and each builds its own
+`Preparer` from a recipe of plain values.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from obsidian_indexer.chunk import CHUNKER_VERSION, ChunkLimits, chunk_note
+from obsidian_indexer.embed.spec import ModelSpec
+from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
+from obsidian_indexer.errors import NoteError
+from obsidian_indexer.options import ChunkOptions, VaultOptions
+from obsidian_indexer.records import Chunk, FileStat, Note
+from obsidian_indexer.vault import excluded_by_content, parse_file, read_file, read_settings
+
+_LARGEST_WINDOW = 512
+# Starting a process costs about a second; below this many bytes of notes one process is done sooner.
+_PARALLEL_BYTES = 3_000_000
+_GROUP_FILES, _GROUP_BYTES = 64, 500_000
+_MAX_PROCESSES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that decides how a file becomes chunks."""
+
+    root: Path
+    vault: VaultOptions
+    limits: ChunkLimits
+    spec: ModelSpec
+
+    @property
+    def chunker(self) -> str:
+        """Names what makes the chunks: notes cut by another one are cut again."""
+        parts = (CHUNKER_VERSION, self.limits, self.spec.revision, self.vault.lenient_tags)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A file to read; `known_sha256` is set when equal content needs no parsing."""
+
+    stat: FileStat
+    known_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A file that was read. `note` is None when its content is the known one.
+
+    `excluded` says why the note's own tags or properties keep it out.
+    """
+
+    stat: FileStat
+    read_ns: int
+    note: Note | None = None
+    chunks: tuple[Chunk, ...] = ()
+    excluded: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareFailure:
+    """A file that could not become a note; `stage` is read or parse."""
+
+    stat: FileStat
+    stage: str
+    reason: str
+
+
+Outcome = Prepared | PrepareFailure
+
+
+def chunk_limits(options: ChunkOptions, spec: ModelSpec) -> ChunkLimits:
+    """Sizes for a model: never beyond its window, and by default not beyond what makes a good passage."""
+    max_tokens = min(options.max_tokens or _LARGEST_WINDOW, spec.max_tokens)
+    # The prompt is read by the model as well; four characters a token is generous for the prompts there are.
+    max_tokens -= len(spec.document_prompt) // 4 + bool(spec.document_prompt)
+    return ChunkLimits(
+        target_tokens=min(options.target_tokens, max_tokens),
+        max_tokens=max_tokens,
+        min_tokens=options.min_tokens,
+        breadcrumb=options.breadcrumb,
+    )
+
+
+class Preparer:
+    """Makes chunks of files, one after another."""
+
+    def __init__(self, recipe: Recipe, tokenizer: TextTokenizer | None = None) -> None:
+        self._recipe = recipe
+        self._tokenizer = tokenizer or load_tokenizer(recipe.spec)
+        self._settings = read_settings(recipe.root)
+
+    def prepare(self, candidate: Candidate) -> Outcome:
+        """Read one file. Never raises on a bad file: the failure is the outcome."""
+        read_ns = time.time_ns()
+        stat = candidate.stat
+        try:
+            data = read_file(self._recipe.root, stat.path, self._recipe.vault)
+        except NoteError as error:
+            return PrepareFailure(stat, "read", str(error))
+        if hashlib.sha256(data).hexdigest() == candidate.known_sha256:
+            return Prepared(stat, read_ns)
+        try:
+            note = parse_file(stat.path, data, self._recipe.vault, self._settings)
+            excluded = excluded_by_content(note, self._recipe.vault)
+            chunks = () if excluded else tuple(self._chunk(note))
+        except NoteError as error:
+            return PrepareFailure(stat, "parse", str(error))
+        except Exception as error:  # one bad note never stops a run
+            return PrepareFailure(stat, "parse", f"{type(error).__name__} in the parser")
+        return Prepared(stat, read_ns, note, chunks, excluded)
+
+    def _chunk(self, note: Note) -> list[Chunk]:
+        return chunk_note(
+            note, self._recipe.limits, self._tokenizer.count, special_tokens=self._tokenizer.n_special
+        )
+
+
+_worker: Preparer | None = None
+
+
+def _start_worker(recipe: Recipe) -> None:
+    global _worker
+    # Ctrl+C reaches the whole process group; the parent decides when workers stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Every worker has a core: the tokenizer's own threads would only get in each other's way.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    _worker = Preparer(recipe)
+
+
+def _prepare_group(group: Sequence[Candidate]) -> list[Outcome]:
+    assert _worker is not None
+    return [_worker.prepare(candidate) for candidate in group]
+
+
+def prepare_all(recipe: Recipe, candidates: Sequence[Candidate], tokenizer: TextTokenizer) -> Iterator[Outcome]:
+    """Prepare many files; in several processes when there is enough to share. Order is not kept.
+
+    If the processes cannot be had or die, what is left is done here.
+    """
+    processes = min(os.cpu_count() or 1, _MAX_PROCESSES)
+    total = sum(candidate.stat.size for candidate in candidates)
+    left: Iterable[Candidate] = candidates
+    if processes > 1 and total >= _PARALLEL_BYTES:
+        pool = _Pool(recipe, candidates, processes)
+        try:
+            yield from pool.outcomes()
+        except OSError:  # a dead pool (BrokenProcessPool is one) or no processes to be had
+            pass
+        finally:
+            pool.close()
+        left = pool.left()
+    here = Preparer(recipe, tokenizer)
+    for candidate in left:
+        yield here.prepare(candidate)
+
+
+class _Pool:
+    """Groups of files in worker processes, a bounded number of groups at a time."""
+
+    def __init__(self, recipe: Recipe, candidates: Sequence[Candidate], processes: int) -> None:
+        self._groups = _groups(candidates)
+        self._candidates = candidates
+        self._done: set[str] = set()
+        self._depth = processes * 3
+        self._executor = ProcessPoolExecutor(
+            processes, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(recipe,)
+        )
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Outcomes in order of the groups. Raises OSError when the pool dies."""
+        waiting: list[Future[list[Outcome]]] = []
+        try:
+            for group in self._groups:
+                waiting.append(self._executor.submit(_prepare_group, group))
+                if len(waiting) >= self._depth:
+                    yield from self._take(waiting.pop(0))
+            while waiting:
+                yield from self._take(waiting.pop(0))
+        except RuntimeError as error:  # BrokenProcessPool
+            raise OSError("the worker processes died") from error
+
+    def _take(self, future: Future[list[Outcome]]) -> Iterator[Outcome]:
+        for outcome in future.result():
+            self._done.add(outcome.stat.path)
+            yield outcome
+
+    def left(self) -> list[Candidate]:
+        """What was not done."""
+        return [candidate for candidate in self._candidates if candidate.stat.path not in self._done]
+
+    def close(self) -> None:
+        """Let running groups end, drop the others."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _groups(candidates: Sequence[Candidate]) -> Iterator[list[Candidate]]:
+    group: list[Candidate] = []
+    size = 0
+    for candidate in candidates:
+        group.append(candidate)
+        size += candidate.stat.size
+        if len(group) >= _GROUP_FILES or size >= _GROUP_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group

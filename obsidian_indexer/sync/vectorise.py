@@ -1,0 +1,143 @@
+"""Pending chunks to vectors: one list for the whole vault, longest first, read and written a window at a time.
+
+The list holds keys and lengths only, so memory stays flat however large the vault is. Texts are fetched and tokenised
+in a thread ahead of the model. Vectors reach the catalogue every couple of seconds and whenever the run stops.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from obsidian_indexer.embed.batch import BatchResult, Embedder
+from obsidian_indexer.embed.tokens import TokenIds
+from obsidian_indexer.events import CancelToken, EventSink, FailureEvent, Progress
+from obsidian_indexer.pipeline import prefetch
+from obsidian_indexer.records import Failure
+from obsidian_indexer.store.catalog import Catalog
+from obsidian_indexer.store.vectors import PendingChunks, StoredModel
+
+_FLUSH_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A run of pending texts, tokenised: row i of each list is one text."""
+
+    keys: list[bytes]
+    paths: list[str]
+    encoded: list[TokenIds]
+
+
+@dataclass(slots=True)
+class Vectorised:
+    """What one pass embedded."""
+
+    texts: int = 0
+    tokens: int = 0
+    failed: int = 0
+
+
+class Vectoriser:
+    """Embeds everything that one model has not read yet."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        data_dir: Path,
+        embedder: Embedder,
+        model: StoredModel,
+        *,
+        on_event: EventSink,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._catalog = catalog
+        self._data_dir = data_dir
+        self._embedder = embedder
+        self._model = model
+        self._on_event = on_event
+        self._clock = clock
+
+    def run(self, pending: PendingChunks, window: int, progress: Progress, cancel: CancelToken) -> Vectorised:
+        """Embed the list. Raises Cancelled after keeping what is done."""
+        done = Vectorised()
+        buffer = _Buffer(self._catalog, self._model, self._clock)
+        try:
+            with closing(prefetch(self._windows(pending, window))) as windows:  # type: ignore[type-var]
+                for part in windows:
+                    for result in self._embedder.run(part.encoded):
+                        self._take(part, result, buffer, done, progress)
+                        cancel.check()
+        finally:
+            buffer.flush()
+        return done
+
+    def _windows(self, pending: PendingChunks, window: int) -> Iterator[_Window]:
+        """Texts of the list, window by window; runs in a thread, with a connection of its own."""
+        with Catalog.open(self._data_dir) as reader:
+            for start in range(0, len(pending.keys), window):
+                keys = pending.keys[start : start + window]
+                texts = reader.vectors.texts(keys)
+                keys = [key for key in keys if key in texts]
+                encoded = self._embedder.tokenizer.encode(
+                    [texts[key][0] for key in keys], self._embedder.spec.document_prompt
+                )
+                yield _Window(keys, [texts[key][1] for key in keys], encoded)
+
+    def _take(
+        self, part: _Window, result: BatchResult, buffer: _Buffer, done: Vectorised, progress: Progress
+    ) -> None:
+        good = [i for i, row in enumerate(result.rows) if row not in result.failed]
+        buffer.add([part.keys[result.rows[i]] for i in good], result.vectors[good])
+        for row, reason in result.failed.items():
+            failure = Failure(part.paths[row], "embed", reason)
+            buffer.fail(part.keys[row], failure)
+            self._on_event(FailureEvent(failure))
+        done.texts += len(good)
+        done.tokens += result.n_tokens
+        done.failed += len(result.failed)
+        progress.current_note = part.paths[result.rows[0]]
+        progress.chunks_done += len(result.rows)
+        progress.tokens_done += result.n_tokens
+        progress.failures += len(result.failed)
+        buffer.flush_if_due()
+
+
+class _Buffer:
+    """Vectors on their way into the catalogue, written in large transactions."""
+
+    def __init__(self, catalog: Catalog, model: StoredModel, clock: Callable[[], float]) -> None:
+        self._catalog = catalog
+        self._model = model
+        self._clock = clock
+        self._flushed = clock()
+        self._keys: list[bytes] = []
+        self._vectors: list[NDArray[np.float32]] = []
+        self._failures: list[tuple[bytes, Failure]] = []
+
+    def add(self, keys: list[bytes], vectors: NDArray[np.float32]) -> None:
+        self._keys += keys
+        self._vectors.append(vectors)
+
+    def fail(self, key: bytes, failure: Failure) -> None:
+        self._failures.append((key, failure))
+
+    def flush_if_due(self) -> None:
+        if self._clock() - self._flushed >= _FLUSH_S:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._keys or self._failures:
+            with self._catalog.transaction():
+                if self._keys:
+                    self._catalog.vectors.add(self._model.id, self._keys, np.concatenate(self._vectors))
+                for key, failure in self._failures:
+                    self._catalog.vectors.fail(self._model.id, key, failure)
+        self._keys, self._vectors, self._failures = [], [], []
+        self._flushed = self._clock()

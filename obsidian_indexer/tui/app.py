@@ -1,0 +1,270 @@
+"""The terminal app: wires screens, bridge and terminal together."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import partial
+from typing import Any, ClassVar
+
+import structlog
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.notifications import SeverityLevel
+from textual.screen import Screen
+from textual.worker import Worker, WorkerState
+
+from obsidian_indexer.errors import IndexerError
+from obsidian_indexer.events import EventSink
+from obsidian_indexer.options import Options, SettingRow
+from obsidian_indexer.sanitize import clean_line
+from obsidian_indexer.tui.bridge import Bridge, Phase, Warmth
+from obsidian_indexer.tui.face import EngineFace, OpenEngine
+from obsidian_indexer.tui.opening import open_in_obsidian, run_editor
+from obsidian_indexer.tui.output import divert_output
+from obsidian_indexer.tui.screens.index import IndexScreen
+from obsidian_indexer.tui.screens.menu import MenuScreen
+from obsidian_indexer.tui.screens.panels import FaultPanel, QuittingPanel
+from obsidian_indexer.tui.screens.search import SearchScreen
+from obsidian_indexer.tui.screens.settings import SettingsScreen
+from obsidian_indexer.tui.screens.status import StatusScreen
+from obsidian_indexer.tui.screens.watch import WatchScreen
+from obsidian_indexer.tui.text import activity
+
+NOT_OPENED_CODE = 2
+LEFT_RUNNING_CODE = 130
+LOG_NAME = "tui.log"
+
+log = structlog.get_logger()
+
+
+def open_real_engine(options: Options, *, on_event: EventSink) -> EngineFace:
+    """The engine itself; imported late, so that the first frame does not wait for it."""
+    from obsidian_indexer.engine import Engine
+
+    engine: EngineFace = Engine.open(options, on_event=on_event)
+    return engine
+
+
+class IndexerApp(App[int]):
+    """Screens over one bridge. `on_ready` is called with the options once the index is open."""
+
+    CSS_PATH = "app.tcss"
+    TITLE = "Obsidian Indexer"
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (70, "-medium"), (110, "-wide")]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-short"), (18, "-middle"), (30, "-tall")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "Quit", show=False, priority=True)]
+    SCREENS: ClassVar[dict[str, Callable[[], Screen[None]]]] = {
+        "index": IndexScreen,
+        "search": SearchScreen,
+        "watch": WatchScreen,
+        "status": StatusScreen,
+        "settings": SettingsScreen,
+    }
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        *,
+        settings_view: Callable[[], Sequence[SettingRow]],
+        save_setting: Callable[[str, str, object], None],
+        on_ready: Callable[[Options], None] = lambda options: None,
+        open_link: Callable[[str], None] = open_in_obsidian,
+        edit_file: Callable[[list[str]], None] = run_editor,
+    ) -> None:
+        super().__init__()
+        self.bridge = bridge
+        self.settings_view = settings_view
+        self.save_setting = save_setting
+        self.open_link = open_link
+        self.edit_file = edit_file
+        self.refresh_hz = 10.0
+        self.left_running = False
+        self._on_ready = on_ready
+
+    # ---- life cycle
+
+    def get_default_screen(self) -> Screen[None]:
+        """The menu lies under every other screen."""
+        return MenuScreen()
+
+    def on_mount(self) -> None:
+        """Draw first, open the index afterwards."""
+        self.set_interval(0.5, self._housekeeping)
+        self.call_after_refresh(self.start)
+
+    def start(self) -> None:
+        """Open the index, then load the model, in the background."""
+        self.bridge.phase, self.bridge.failure = Phase.OPENING, None
+        self._work(self._open, "engine")
+
+    def reload_settings(self) -> None:
+        """Open the index again under changed settings; waits while a run is under way."""
+        if self.bridge.indexing or self.bridge.watch_on:
+            self.bridge.reload_due = True
+            self.say("Saved. It takes effect when the run under way has ended.")
+            return
+        self._work(self._open, "engine")
+        self.say("Saved.")
+
+    async def _open(self) -> None:
+        try:
+            await self.bridge.open()
+        except IndexerError as error:
+            # The menu shows the reason for as long as it lasts; other faults get a panel.
+            log.warning("index not opened", reason=type(error).__name__)
+            return
+        options = self.bridge.options
+        if options is None:
+            return
+        self._on_ready(options)
+        self.refresh_hz = options.ui.refresh_hz
+        if options.ui.theme in self.available_themes:
+            self.theme = options.ui.theme
+        await self.bridge.refresh_status()
+        await self.bridge.warm()
+        await self.bridge.refresh_status()
+
+    def _work(self, work: Callable[[], Coroutine[Any, Any, object]], group: str, *, exclusive: bool = True) -> None:
+        self.run_worker(work, group=group, exclusive=exclusive, exit_on_error=False)
+
+    def _housekeeping(self) -> None:
+        """Take up what threads left to be done."""
+        bridge = self.bridge
+        if bridge.reload_due and not bridge.indexing and not bridge.watch_on:
+            bridge.reload_due = False
+            self._work(self._open, "engine")
+        elif bridge.status_due and bridge.phase is Phase.READY:
+            self._work(bridge.refresh_status, "status")
+
+    async def action_quit(self) -> None:
+        """Leave; a run under way is stopped after its batch first."""
+        if isinstance(self.screen, QuittingPanel):
+            self.action_quit_now()
+            return
+        if self.bridge.indexing or self.bridge.watch_on:
+            self.push_screen(QuittingPanel())
+            self.bridge.stop_writing()
+            self._work(self._exit_when_ended, "quit")
+            return
+        self._leave()
+
+    def action_quit_now(self) -> None:
+        """Leave without waiting; what was committed is safe, the batch under way is lost."""
+        self.left_running = self.bridge.indexing or self.bridge.watch_on
+        self._leave()
+
+    async def _exit_when_ended(self) -> None:
+        await self.bridge.writing_ended()
+        self._leave()
+
+    def _leave(self) -> None:
+        code = NOT_OPENED_CODE if self.bridge.phase is Phase.FAILED else 0
+        self.exit(code, return_code=code)
+
+    # ---- what screens ask for
+
+    def go(self, name: str) -> None:
+        """Show a screen; from any screen but the menu it takes that screen's place."""
+        if len(self.screen_stack) > 1:
+            self.switch_screen(name)
+        else:
+            self.push_screen(name)
+
+    def start_index(self, *, full: bool) -> None:
+        """Begin an index run that outlives its screen."""
+        self._work(partial(self._index, full), "index", exclusive=False)
+
+    def start_watch(self) -> None:
+        """Begin to watch; it goes on whatever screen is shown."""
+        self._work(self._watch, "watch", exclusive=False)
+
+    async def _index(self, full: bool) -> None:
+        try:
+            await self.bridge.index(full=full)
+        except IndexerError as error:
+            self.say(str(error), severity="warning")
+
+    async def _watch(self) -> None:
+        try:
+            await self.bridge.watch()
+        except IndexerError as error:
+            self.say(str(error), severity="warning")
+
+    def activity_for(self, screen: Screen[None]) -> str:
+        """What runs in the background, in a few words; nothing where the screen shows it itself."""
+        bridge = self.bridge
+        if bridge.indexing and bridge.run is not None and not isinstance(screen, IndexScreen):
+            return activity(bridge.run.snapshot())
+        if bridge.watch_on and bridge.watching is not None and not isinstance(screen, WatchScreen):
+            return f"● watch {bridge.watching.state.value}"
+        if bridge.warmth is Warmth.LOADING:
+            return "loading the model"
+        return ""
+
+    def say(self, message: str, *, severity: SeverityLevel = "information") -> None:
+        """A short message in the corner; its text is never markup."""
+        self.notify(clean_line(message), severity=severity, markup=False)
+
+    def show_fault(self, error: BaseException) -> None:
+        """A panel for an error that no screen handled; the place goes to the log, the text does not."""
+        if isinstance(error, IndexerError):
+            self.push_screen(FaultPanel("This did not work", clean_line(str(error))))
+            return
+        # An exception's own text may quote a note, so the log gets its type and where it happened.
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        log.error("fault in the background", kind=type(error).__name__, frames=frames)
+        text = (
+            f"{type(error).__name__}: {clean_line(str(error))[:300]}\n\n"
+            "The rest of the program goes on. Where it happened is in the log."
+        )
+        self.push_screen(FaultPanel("Something went wrong", text))
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A worker of the app that failed shows a panel; the app lives on."""
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            self.show_fault(event.worker.error)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The screens and the runs, beside Textual's own commands."""
+        for name in self.SCREENS:
+            yield SystemCommand(name.capitalize(), f"Show the {name} screen", lambda name=name: self.go(name))
+        yield SystemCommand("Update the index", "Take up what changed", lambda: self.start_index(full=False))
+        yield SystemCommand("Start watching", "Keep the index live", self.start_watch)
+        yield from super().get_system_commands(screen)
+
+
+def run_tui(
+    load: Callable[[], Options],
+    *,
+    settings_view: Callable[[], Sequence[SettingRow]],
+    save_setting: Callable[[str, str, object], None],
+    open_engine: OpenEngine = open_real_engine,
+) -> int:
+    """Run the screens until the user leaves; the exit code is 0, or 2 when the index could not be opened, 1 on a fault.
+
+    `load` and the other calls run on threads after the first frame. While the screens run, whatever is written to
+    descriptors 1 and 2 goes to `tui.log` in the index folder. A run that the user would not wait for ends the process
+    here, with code 130.
+    """
+    bridge = Bridge(load, open_engine)
+    with divert_output() as diverted:
+
+        def follow(options: Options) -> None:
+            if diverted is not None:
+                diverted.move_to(options.data_dir / LOG_NAME)
+
+        app = IndexerApp(bridge, settings_view=settings_view, save_setting=save_setting, on_ready=follow)
+        app.run()
+        code = app.return_code or 0
+    if bridge.close():
+        return code
+    # A thread is inside a native call that cannot be interrupted. Python's own ending would wait for it or crash in it;
+    # the catalogue is safe at any point of a run.
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(LEFT_RUNNING_CODE if app.left_running else code)

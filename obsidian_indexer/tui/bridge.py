@@ -1,0 +1,343 @@
+"""Between the screens and the engine: the only module of the screens that knows threads.
+
+Screens await its coroutines and, at their own pace, read the plain values it keeps (`run`, `watching`, `status`, …).
+Threads never touch a widget.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeVar
+
+from obsidian_indexer.errors import Cancelled, IndexerError
+from obsidian_indexer.events import (
+    CancelToken,
+    Event,
+    FailureEvent,
+    NoticeEvent,
+    Progress,
+    ProgressSnapshot,
+    SyncedEvent,
+    WatchState,
+    WatchStateEvent,
+)
+from obsidian_indexer.options import Options
+from obsidian_indexer.records import Failure, IndexReport, SearchResult, Status
+from obsidian_indexer.tui.face import EngineFace, OpenEngine
+from obsidian_indexer.tui.lanes import Gate, Lane, close_all
+
+T = TypeVar("T")
+
+FAILURES_KEPT = 500
+LOG_KEPT = 2_000
+
+
+class Phase(StrEnum):
+    """How far the engine is."""
+
+    OPENING = "opening"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class Warmth(StrEnum):
+    """How far the query model is."""
+
+    COLD = "cold"
+    LOADING = "loading"
+    LOADED = "loaded"
+    MISSING = "missing"
+
+
+class NotReadyError(IndexerError):
+    """The index is not open, or is busy with something that excludes the request."""
+
+
+@dataclass(slots=True)
+class IndexRun:
+    """One index run: written by its thread, read by the screens. `error` is for the user; None when all went well."""
+
+    full: bool
+    progress: Progress = field(default_factory=Progress)
+    cancel: CancelToken = field(default_factory=CancelToken)
+    failures: deque[Failure] = field(default_factory=lambda: deque(maxlen=FAILURES_KEPT))
+    n_failures: int = 0
+    report: IndexReport | None = None
+    last: ProgressSnapshot | None = None
+    error: str | None = None
+    finished: bool = False
+
+    def snapshot(self) -> ProgressSnapshot:
+        """Progress now, or as it was when the run ended."""
+        return self.last if self.last is not None else self.progress.snapshot()
+
+
+@dataclass(slots=True)
+class WatchRun:
+    """One stretch of watching: written by its thread, read by the screens."""
+
+    since: datetime
+    progress: Progress = field(default_factory=Progress)
+    cancel: CancelToken = field(default_factory=CancelToken)
+    state: WatchState = WatchState.STARTING
+    reason: str = ""
+    error: str | None = None
+    finished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One event with the local time at which it came; numbers count up from 1."""
+
+    number: int
+    at: datetime
+    event: Event
+
+
+class Bridge:
+    """Owns the engine and the threads that call it."""
+
+    def __init__(
+        self,
+        load: Callable[[], Options],
+        open_engine: OpenEngine,
+        *,
+        now: Callable[[], datetime] = datetime.now,
+        new_progress: Callable[[], Progress] = Progress,
+    ) -> None:
+        self._load = load
+        self._open_engine = open_engine
+        self._now = now
+        self._new_progress = new_progress
+        self._gate = Gate()
+        self._engine: EngineFace | None = None
+        self._lanes = {name: Lane(name) for name in ("engine", "writer", "keyword", "search", "note", "status", "open")}
+        self._lock = threading.Lock()
+        self._log: deque[LogEntry] = deque(maxlen=LOG_KEPT)
+        self._logged = 0
+        self._notices: deque[str] = deque(maxlen=5)
+        self.options: Options | None = None
+        self.phase = Phase.OPENING
+        self.warmth = Warmth.COLD
+        self.failure: str | None = None
+        self.model_line = ""
+        self.status: Status | None = None
+        self.status_due = False
+        self.reload_due = False
+        self.run: IndexRun | None = None
+        self.watching: WatchRun | None = None
+
+    # ---- what screens read
+
+    @property
+    def indexing(self) -> bool:
+        """Whether an index run is under way."""
+        return self.run is not None and not self.run.finished
+
+    @property
+    def watch_on(self) -> bool:
+        """Whether the watcher is on, or still stopping."""
+        return self.watching is not None and not self.watching.finished
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """The last few notices, oldest first, none twice."""
+        with self._lock:
+            return tuple(self._notices)
+
+    def log_since(self, number: int) -> list[LogEntry]:
+        """Log entries after that number, oldest first; at most the last 2,000 are kept."""
+        with self._lock:
+            if self._logged <= number:
+                return []
+            return [entry for entry in self._log if entry.number > number]
+
+    # ---- life cycle
+
+    async def open(self) -> None:
+        """Load the settings and open the index, in place of the one that is open; waits for those who still use it.
+
+        Raises what loading and opening raise; the phase says how it went.
+        """
+        self.warmth = Warmth.COLD
+        try:
+            await self._lanes["engine"].run(self._open)
+        except BaseException as error:
+            self.phase = Phase.FAILED
+            self.failure = str(error) if isinstance(error, IndexerError) else type(error).__name__
+            raise
+        self.phase, self.failure = Phase.READY, None
+
+    async def warm(self) -> None:
+        """Load the query model. Without one keyword search still works, so a missing model is a notice."""
+        self.warmth = Warmth.LOADING
+        try:
+            await self._lanes["search"].run(lambda: self._with_engine(lambda engine: engine.warm()))
+        except IndexerError as error:
+            self.warmth = Warmth.MISSING
+            self._notice(str(error))
+        except BaseException:
+            self.warmth = Warmth.MISSING
+            raise
+        else:
+            self.warmth = Warmth.LOADED
+
+    def stop_writing(self) -> None:
+        """Ask the index run and the watcher to stop at their next check."""
+        if self.run is not None:
+            self.run.cancel.cancel()
+        if self.watching is not None:
+            self.watching.cancel.cancel()
+
+    async def writing_ended(self) -> None:
+        """Returns once no run is under way; the writer's lane is serial, so its turn comes when the run ended."""
+        await self._lanes["writer"].run(lambda: None)
+
+    def close(self, timeout_s: float = 2.0) -> bool:
+        """Stop everything and close the engine; returns False when a thread would not end within the limit."""
+        self.stop_writing()
+        if not close_all(list(self._lanes.values()), timeout_s):
+            return False
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+        return True
+
+    # ---- what screens ask for
+
+    async def index(self, *, full: bool) -> None:
+        """Run the indexer to its end; `run` holds how it went. Raises on faults that are no IndexerError."""
+        if self.indexing:
+            raise NotReadyError("An index run is under way.")
+        if self.watch_on:
+            raise NotReadyError("Watching keeps the index up to date. Stop it first to run the indexer by hand.")
+        run = IndexRun(full, progress=self._new_progress())
+        self.run = run
+        await self._lanes["writer"].run(lambda: self._index(run))
+
+    async def watch(self) -> None:
+        """Follow the disk until `watching.cancel` is set. Raises on faults that are no IndexerError."""
+        if self.watch_on:
+            raise NotReadyError("Watching is on.")
+        if self.indexing:
+            raise NotReadyError("An index run is under way. Watching can start when it has ended.")
+        watching = WatchRun(self._now(), progress=self._new_progress())
+        self.watching = watching
+        await self._lanes["writer"].run(lambda: self._watch(watching))
+
+    async def search_words(self, query: str) -> SearchResult:
+        """Keyword hits; quick enough for every keystroke."""
+        return await self._lanes["keyword"].run(
+            lambda: self._with_engine(lambda engine: engine.search(query, mode="keyword"))
+        )
+
+    async def search(self, query: str, mode: str) -> SearchResult:
+        """Hits in the given mode; waits while the model loads."""
+        return await self._lanes["search"].run(
+            lambda: self._with_engine(lambda engine: engine.search(query, mode=mode))
+        )
+
+    async def similar(self, path: str) -> SearchResult:
+        """Notes like this one."""
+        return await self._lanes["search"].run(lambda: self._with_engine(lambda engine: engine.similar(path)))
+
+    async def read_note(self, path: str, use: Callable[[str], T]) -> T:
+        """What `use` makes of the note's text; both run outside the screen's thread."""
+        return await self._lanes["note"].run(lambda: self._with_engine(lambda engine: use(engine.note_text(path))))
+
+    async def refresh_status(self, *, notes: bool = False) -> Status:
+        """Ask for the health and the model line, and keep both."""
+        self.status_due = False
+
+        def ask(engine: EngineFace) -> tuple[Status, str]:
+            return engine.status(notes=notes), engine.model_status()
+
+        status, self.model_line = await self._lanes["status"].run(lambda: self._with_engine(ask))
+        self.status = status
+        return status
+
+    async def outside(self, call: Callable[[], T]) -> T:
+        """Run a call that may take a while and does not concern the engine."""
+        return await self._lanes["open"].run(call)
+
+    # ---- on the threads
+
+    def _open(self) -> None:
+        with self._gate.alone():
+            if self._engine is not None:
+                engine, self._engine = self._engine, None
+                engine.close()
+            options = self._load()
+            self._engine = self._open_engine(options, on_event=self._take)
+            self.options = options
+
+    def _with_engine(self, use: Callable[[EngineFace], T]) -> T:
+        with self._gate.shared():
+            if self._engine is None:
+                raise NotReadyError(self.failure or "The index is still being opened.")
+            return use(self._engine)
+
+    def _index(self, run: IndexRun) -> None:
+        try:
+            run.report = self._with_engine(
+                lambda engine: engine.index(full=run.full, progress=run.progress, cancel=run.cancel)
+            )
+        except Cancelled:
+            run.report = IndexReport(cancelled=True)
+        except IndexerError as error:
+            run.error = str(error)
+        except BaseException as error:
+            run.error = f"The run stopped on a fault: {type(error).__name__}. What was done before is kept."
+            raise
+        finally:
+            run.last = run.progress.snapshot()
+            run.finished = True
+            self.status_due = True
+
+    def _watch(self, watching: WatchRun) -> None:
+        try:
+            self._with_engine(
+                lambda engine: engine.watch(cancel=watching.cancel, on_event=None, progress=watching.progress)
+            )
+        except Cancelled:
+            pass
+        except IndexerError as error:
+            watching.error = str(error)
+        except BaseException as error:
+            watching.error = f"Watching stopped on a fault: {type(error).__name__}."
+            raise
+        finally:
+            watching.state, watching.reason = WatchState.STOPPED, ""
+            watching.finished = True
+            self.status_due = True
+
+    def _take(self, event: Event) -> None:
+        """The engine's event sink: called on its threads, so it only stores."""
+        match event:
+            case FailureEvent(failure=failure):
+                run = self.run
+                if run is not None and not run.finished:
+                    run.failures.append(failure)
+                    run.n_failures += 1
+            case NoticeEvent(message=message):
+                self._notice(message)
+            case WatchStateEvent(state=state, reason=reason):
+                if self.watching is not None:
+                    self.watching.state, self.watching.reason = state, reason
+            case SyncedEvent():
+                self.status_due = True
+        if self.watch_on:
+            with self._lock:
+                self._logged += 1
+                self._log.append(LogEntry(self._logged, self._now(), event))
+
+    def _notice(self, message: str) -> None:
+        with self._lock:
+            if message in self._notices:
+                self._notices.remove(message)
+            self._notices.append(message)

@@ -1,0 +1,1 @@
+"""One screen per file; none of them knows threads."""

@@ -1,0 +1,79 @@
+"""What all screens share: the frame, the clock that draws progress, and where a worker's fault goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Footer
+from textual.worker import Worker, WorkerState
+
+from obsidian_indexer.sanitize import clean_line
+from obsidian_indexer.tui.widgets.top_bar import TopBar
+
+if TYPE_CHECKING:
+    from obsidian_indexer.tui.app import IndexerApp
+    from obsidian_indexer.tui.bridge import Bridge
+
+
+class BaseScreen(Screen[None]):
+    """A screen with a top line, a body and the key help; `tick` draws what changed."""
+
+    HEADING: ClassVar[str] = ""
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "back", "Menu")]
+
+    @property
+    def indexer(self) -> IndexerApp:
+        """The app, by its own type."""
+        return cast("IndexerApp", self.app)
+
+    @property
+    def bridge(self) -> Bridge:
+        """The way to the engine."""
+        return self.indexer.bridge
+
+    def body(self) -> Iterable[Widget]:
+        """The widgets between the top line and the key help."""
+        return ()
+
+    def compose(self) -> ComposeResult:
+        """Top line, body, key help."""
+        yield TopBar(self.HEADING)
+        yield from self.body()
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Start the clock."""
+        self.set_interval(1 / self.indexer.refresh_hz, self._on_clock)
+
+    def on_screen_resume(self) -> None:
+        """Draw at once when the screen comes to the front."""
+        self.call_after_refresh(self._on_clock)
+
+    def on_resize(self) -> None:
+        """Draw again at the new size."""
+        self.call_after_refresh(self._on_clock)
+
+    def tick(self) -> None:
+        """Draw what changed since the last tick; called at the refresh rate while the screen is in front."""
+
+    def action_back(self) -> None:
+        """Return to the menu; what runs keeps running."""
+        self.app.pop_screen()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A worker that failed shows a panel; the app lives on."""
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            self.indexer.show_fault(event.worker.error)
+
+    def _on_clock(self) -> None:
+        if not self.is_current or not self.is_mounted:
+            return
+        options = self.bridge.options
+        vault = clean_line(options.vault_path.name) if options is not None else ""
+        self.query_one(TopBar).show(vault, self.indexer.activity_for(self))
+        self.tick()

@@ -1,0 +1,310 @@
+"""Search: results as one types, and the note at the passage beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable
+from functools import partial
+from typing import ClassVar
+
+from textual.app import SuspendNotSupported
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input, OptionList, Static
+
+from obsidian_indexer.errors import IndexerError
+from obsidian_indexer.records import Hit, SearchResult
+from obsidian_indexer.sanitize import clean_line
+from obsidian_indexer.tui.bridge import Phase, Warmth
+from obsidian_indexer.tui.opening import editor_command
+from obsidian_indexer.tui.passage import Passage, passage_window
+from obsidian_indexer.tui.screens.base import BaseScreen
+from obsidian_indexer.tui.text import breadcrumb, count, fit, line_range, query_terms, spread
+from obsidian_indexer.tui.widgets.hit_list import HitList
+from obsidian_indexer.tui.widgets.preview import Preview
+
+MODES = ("hybrid", "semantic", "keyword")
+# Keys of one quick burst are answered together; shorter than anybody notices.
+KEYWORD_DELAY_S = 0.03
+PREVIEW_DELAY_S = 0.05
+
+
+class SearchScreen(BaseScreen):
+    """The query above, results to the left or top, the note to the right or below."""
+
+    HEADING = "Search"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "focus_hits", show=False),
+        Binding("ctrl+e", "edit", "Edit", priority=True),
+        Binding("ctrl+t", "mode", "Mode", priority=True),
+        Binding("ctrl+o", "preview", "Preview", priority=True),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._mode = ""
+        self._query = ""
+        self._answer: SearchResult | None = None
+        self._refining = False
+        self._similar_to: Hit | None = None
+        self._problem: str | None = None
+
+    def body(self) -> Iterable[Widget]:
+        """Query, a line about the answer, then results and note, or a sentence instead of both."""
+        yield Input(placeholder="Type to search", id="query", compact=True)
+        yield Static("", id="answer", markup=False)
+        with Horizontal(id="found"):
+            yield HitList(id="hits")
+            with Vertical(id="note"):
+                yield Static("", id="note-place", markup=False)
+                yield Preview(id="preview")
+        yield Static("", id="advice", markup=False)
+
+    def on_screen_resume(self) -> None:
+        """Coming back asks again, since the index may have changed; the query keeps the focus."""
+        super().on_screen_resume()
+        if self._query:
+            self._ask()
+
+    # ---- asking
+
+    @property
+    def mode(self) -> str:
+        """The mode in force: the one chosen here, else the setting."""
+        options = self.bridge.options
+        return self._mode or (options.search.mode if options is not None else MODES[0])
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Each keystroke asks."""
+        self._query = event.value.strip()
+        self._similar_to = None
+        self._ask()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter in the query opens the best result."""
+        self.action_open()
+
+    def action_mode(self) -> None:
+        """The next of hybrid, semantic and keyword."""
+        self._mode = MODES[(MODES.index(self.mode) + 1) % len(MODES)]
+        self._similar_to = None
+        self._ask()
+
+    def _ask(self) -> None:
+        self._problem = None
+        if not self._query:
+            self.workers.cancel_group(self, "search")
+            self._refining = False
+            self._take(None)
+            return
+        self._refining = True
+        self.run_worker(
+            partial(self._answer_query, self._query, self.mode), group="search", exclusive=True, exit_on_error=False
+        )
+
+    async def _answer_query(self, query: str, mode: str) -> None:
+        """Keyword hits at once, then, after a pause in typing, the hits of the mode.
+
+        A later keystroke cancels this coroutine, so an answer that comes late is never shown.
+        """
+        try:
+            await asyncio.sleep(KEYWORD_DELAY_S)
+            if mode != "semantic":
+                self._take(await self.bridge.search_words(query))
+            if mode != "keyword":
+                options = self.bridge.options
+                await asyncio.sleep(options.ui.search_delay_ms / 1000 if options is not None else 0.0)
+                self._take(await self.bridge.search(query, mode))
+        except IndexerError as error:
+            # Words found so far stay on screen; only the refinement failed.
+            self._problem = str(error)
+        except Exception:
+            self._refining = False
+            raise
+        self._refining = False
+        self.tick()
+
+    def _take(self, answer: SearchResult | None) -> None:
+        self._answer = answer
+        hits = answer.hits if answer is not None else ()
+        terms = query_terms(self._query) if self._similar_to is None else ()
+        self.query_one(HitList).show(hits, terms)
+        self._show_note()
+        self.tick()
+
+    # ---- the list
+
+    def on_hit_list_left_at_top(self, event: HitList.LeftAtTop) -> None:
+        """Up from the first result leads back to the query."""
+        self.action_focus_query()
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        """The note follows the highlighted result."""
+        self._show_note()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Enter or a click on a result opens it."""
+        self.action_open()
+
+    def action_focus_hits(self) -> None:
+        """From typing to the results."""
+        if self.query_one(HitList).hits:
+            self.query_one(HitList).focus()
+
+    def action_focus_query(self) -> None:
+        """Back to typing."""
+        self.query_one("#query", Input).focus()
+
+    def action_similar(self) -> None:
+        """Notes like the highlighted one."""
+        hit = self.query_one(HitList).selected
+        if hit is None:
+            return
+        self._refining = True
+        self._problem = None
+        self.run_worker(partial(self._answer_similar, hit), group="search", exclusive=True, exit_on_error=False)
+
+    async def _answer_similar(self, hit: Hit) -> None:
+        try:
+            answer = await self.bridge.similar(hit.path)
+            self._similar_to = hit
+            self._take(answer)
+        except IndexerError as error:
+            self._problem = str(error)
+        except Exception:
+            self._refining = False
+            raise
+        self._refining = False
+        self.tick()
+
+    def action_back(self) -> None:
+        """From the similar notes to the query's results, from the note alone to the list, else to the menu."""
+        if self._similar_to is not None:
+            self._similar_to = None
+            self._ask()
+        elif self.has_class("-reading"):
+            self.action_preview()
+        else:
+            super().action_back()
+
+    # ---- the note
+
+    def action_preview(self) -> None:
+        """Where there is no room for both, show the note instead of the list, and back."""
+        self.toggle_class("-reading")
+        target: Widget = self.query_one(Preview) if self.has_class("-reading") else self.query_one(HitList)
+        target.focus()
+
+    def _show_note(self) -> None:
+        hit = self.query_one(HitList).selected
+        if hit is None:
+            self.workers.cancel_group(self, "note")
+            return
+        self.run_worker(partial(self._load_note, hit), group="note", exclusive=True, exit_on_error=False)
+
+    async def _load_note(self, hit: Hit) -> None:
+        await asyncio.sleep(PREVIEW_DELAY_S)
+
+        def window(text: str) -> Passage:
+            return passage_window(text, hit.start_line, hit.end_line)
+
+        preview = self.query_one(Preview)
+        try:
+            passage = await self.bridge.read_note(hit.path, window)
+        except IndexerError as error:
+            preview.show_message(clean_line(str(error)))
+            return
+        preview.show(passage)
+        self._place_line(hit)
+
+    def _place_line(self, hit: Hit) -> None:
+        place = self.query_one("#note-place", Static)
+        parts = [clean_line(hit.title), breadcrumb(hit.title, hit.headings)]
+        left = Content.styled(" › ".join(part for part in parts if part), "bold")
+        lines = Content.styled(f"lines {line_range(hit.start_line, hit.end_line)}", "$foreground 62%")
+        place.update(spread(left, lines, max(1, place.content_size.width)))
+
+    # ---- opening
+
+    def action_open(self) -> None:
+        """Open the highlighted result in Obsidian."""
+        hit = self.query_one(HitList).selected
+        if hit is not None:
+            self.run_worker(partial(self._open, hit), group="open", exclusive=True, exit_on_error=False)
+
+    async def _open(self, hit: Hit) -> None:
+        try:
+            await self.bridge.outside(lambda: self.indexer.open_link(hit.uri))
+        except IndexerError as error:
+            self.indexer.say(str(error), severity="error")
+        else:
+            self.indexer.say("Opened in Obsidian.")
+
+    def action_edit(self) -> None:
+        """Open the highlighted result in the editor, at its line, in this terminal."""
+        hit = self.query_one(HitList).selected
+        options = self.bridge.options
+        if hit is None or options is None:
+            return
+        try:
+            path = options.vault_path / hit.path
+            command = editor_command(options.ui.editor, os.environ, path, hit.start_line)
+            with self.app.suspend():
+                self.indexer.edit_file(command)
+        except SuspendNotSupported:
+            self.indexer.say("This terminal cannot be handed to an editor.", severity="error")
+        except IndexerError as error:
+            self.indexer.say(str(error), severity="error")
+        self._show_note()
+
+    # ---- drawing
+
+    def tick(self) -> None:
+        """Draw the line about the answer, or the advice when there is nothing to list."""
+        line = self.query_one("#answer", Static)
+        line.update(fit(self._answer_line(), max(1, line.content_size.width)))
+        empty = not self.query_one(HitList).hits
+        self.set_class(empty, "-empty")
+        if empty:
+            self.query_one("#advice", Static).update(self._advice())
+
+    def _answer_line(self) -> Content:
+        mode = Content.styled(self.mode, "$text-accent")
+        if self._problem is not None:
+            return Content.styled(clean_line(self._problem), "$text-warning")
+        answer = self._answer
+        if answer is None:
+            return mode
+        if self._similar_to is not None:
+            head = f"like {clean_line(self._similar_to.title)}"
+        else:
+            head = count(len(answer.hits), "result")
+        parts: list[Content | str] = [mode, Content.styled(f" · {head} · {answer.took_ms:.0f} ms", "$foreground 62%")]
+        if self._refining:
+            waiting = "loading the model…" if self.bridge.warmth is Warmth.LOADING else "refining…"
+            parts.append(Content.styled(f" · {waiting}", "$foreground 62%"))
+        if answer.notice:
+            parts.append(Content.styled(f" · {clean_line(answer.notice)}", "$text-warning"))
+        return Content.assemble(*parts)
+
+    def _advice(self) -> Content:
+        bridge = self.bridge
+        if bridge.phase is Phase.FAILED:
+            return Content.styled(bridge.failure or "", "$text-error")
+        if bridge.phase is Phase.OPENING:
+            return Content.styled("Opening the index…", "$foreground 62%")
+        if bridge.status is not None and not bridge.status.notes and not bridge.indexing:
+            return Content("Nothing is indexed yet.\nPress escape, then 1, to index this vault.")
+        if not self._query:
+            return Content.styled(
+                "Type a few words, or a question.\ntag:  path:  file:  narrow the search.", "$foreground 62%"
+            )
+        if self._refining:
+            return Content.styled("Searching…", "$foreground 62%")
+        if self._problem is not None:
+            return Content("")
+        text = f"Nothing found for “{self._query}”.\nFewer words, or ctrl+t for another mode, may help."
+        return Content(clean_line(text.partition("\n")[0]) + "\n" + text.partition("\n")[2])

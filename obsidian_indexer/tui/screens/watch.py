@@ -1,0 +1,127 @@
+"""The watcher: its state, and a live log of what it took up."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Button, Static
+
+from obsidian_indexer.events import WatchState
+from obsidian_indexer.sanitize import clean_line
+from obsidian_indexer.tui.bridge import LogEntry, Phase, WatchRun
+from obsidian_indexer.tui.screens.base import BaseScreen
+from obsidian_indexer.tui.text import activity, event_line
+
+STATE_TEXT = {
+    WatchState.STARTING: ("◌", "Starting: bringing the index up to date", "$text-warning"),
+    WatchState.LIVE: ("●", "Live: changes are taken up as they are saved", "$text-success"),
+    WatchState.POLLING: ("●", "Polling: the folder is compared every few seconds", "$text-success"),
+    WatchState.PAUSED: ("◌", "Paused", "$text-warning"),
+    WatchState.STOPPED: ("○", "Stopped", "$foreground 62%"),
+}
+ROWS_SHOWN = 500
+
+
+class WatchScreen(BaseScreen):
+    """Start and stop, the state in a line, the log below; watching goes on when the screen is left."""
+
+    HEADING = "Watch"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "start", "Start"),
+        Binding("x", "stop", "Stop"),
+        Binding("l", "clear", "Clear log"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last_entry = 0
+        self._rows: deque[Content] = deque(maxlen=ROWS_SHOWN)
+
+    def body(self) -> Iterable[Widget]:
+        """Buttons, state, log."""
+        with Vertical(id="watch-body"):
+            with Horizontal(id="watch-buttons"):
+                yield Button("Start", id="start", variant="primary", compact=True)
+                yield Button("Stop", id="stop", compact=True)
+            yield Static("", id="watch-state", markup=False)
+            with VerticalScroll(id="watch-log"):
+                yield Static("", id="watch-text", markup=False)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """The buttons do what their keys do."""
+        if event.button.id == "start":
+            self.action_start()
+        else:
+            self.action_stop()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Start and stop exclude each other."""
+        match action:
+            case "start":
+                return not self.bridge.watch_on
+            case "stop":
+                return self.bridge.watch_on
+        return True
+
+    def action_start(self) -> None:
+        """Begin to follow the disk."""
+        self.indexer.start_watch()
+
+    def action_stop(self) -> None:
+        """Stop following the disk after the batch under way."""
+        if self.bridge.watching is not None:
+            self.bridge.watching.cancel.cancel()
+
+    def action_clear(self) -> None:
+        """Empty the log on the screen."""
+        self._rows.clear()
+        self.query_one("#watch-text", Static).update("")
+
+    def tick(self) -> None:
+        """Draw the state and the entries that came since."""
+        bridge = self.bridge
+        self.query_one("#start", Button).disabled = bridge.watch_on or bridge.phase is not Phase.READY
+        self.query_one("#stop", Button).disabled = not bridge.watch_on
+        self.query_one("#watch-state", Static).update(_state(bridge.watching))
+        self._draw_log()
+        self.refresh_bindings()
+
+    def _draw_log(self) -> None:
+        entries = self.bridge.log_since(self._last_entry)
+        if not entries:
+            return
+        self._last_entry = entries[-1].number
+        self._rows.extend(_row(entry) for entry in entries)
+        log = self.query_one("#watch-log", VerticalScroll)
+        # A reader who scrolled up stays where the eyes are.
+        follow = log.is_vertical_scroll_end
+        self.query_one("#watch-text", Static).update(Content("\n").join(self._rows))
+        if follow:
+            log.call_after_refresh(log.scroll_end, animate=False)
+
+
+def _row(entry: LogEntry) -> Content:
+    return Content.assemble(Content.styled(f"{entry.at:%H:%M:%S}  ", "$foreground 62%"), event_line(entry.event))
+
+
+def _state(watching: WatchRun | None) -> Content:
+    if watching is None:
+        return Content.styled("○ Off. Start it to keep the index live while you write.", "$foreground 62%")
+    if watching.error is not None:
+        return Content.styled(f"○ {clean_line(watching.error)}", "$text-error")
+    if watching.cancel.cancelled and not watching.finished:
+        return Content.styled("◌ Stopping after this batch…", "$text-warning")
+    mark, meaning, style = STATE_TEXT[watching.state]
+    reason = f" – {clean_line(watching.reason)}" if watching.reason else ""
+    line = Content.assemble(Content.styled(f"{mark} ", style), meaning + reason)
+    if watching.finished:
+        return line
+    if watching.state is WatchState.STARTING:
+        return Content.assemble(line, Content.styled(f" · {activity(watching.progress.snapshot())}", "$foreground 62%"))
+    return Content.assemble(line, Content.styled(f" · since {watching.since:%H:%M}", "$foreground 62%"))

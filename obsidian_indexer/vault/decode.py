@@ -1,0 +1,150 @@
+"""Bytes of a file to text, whatever encoding it was saved in.
+
+Obsidian writes UTF-8; files brought from elsewhere may be UTF-16 or a national encoding. What is not UTF-8 is read as
+what it most likely is and reported; what is no text at all is refused. Line breaks are kept as they are, so that line
+numbers stay those of the file.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+from obsidian_indexer.errors import NoteError
+from obsidian_indexer.records import NoteWarning
+
+# Other control characters than tab, line breaks, form feed and escape (ISO-2022 uses it) do not occur in text.
+_CONTROL_BYTES = bytes(code for code in range(32) if code not in b"\t\n\v\f\r\x1b")
+_CONTROL_CHARS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+# Above this share of control characters valid UTF-8 is a binary file that happens to decode.
+_BINARY_SHARE = 0.1
+# Bytes that are no UTF-8 need less: random bytes hold 10 % controls, legacy encodings none.
+_LEGACY_BINARY_SHARE = 0.01
+# A file is UTF-8 with damage, not another encoding, when at most this share of its sequences is bad.
+_DAMAGED_SHARE = 0.1
+_DETECTION_BYTES = 128_000
+_BOMS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le", "UTF-32"),
+    (codecs.BOM_UTF32_BE, "utf-32-be", "UTF-32"),
+    (codecs.BOM_UTF16_LE, "utf-16-le", "UTF-16"),
+    (codecs.BOM_UTF16_BE, "utf-16-be", "UTF-16"),
+)
+_HANGUL_RUN = re.compile("[가-힣]+")
+
+
+def decode(data: bytes) -> tuple[str, tuple[NoteWarning, ...]]:
+    """The text of a file without its byte order mark, and what had to be guessed or replaced on the way.
+
+    Warning codes: `encoding` (not UTF-8), `bad-bytes` (replaced by U+FFFD), `nul-bytes` (likewise). Raises NoteError
+    when the bytes are no text.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return _decode_other(data)
+    if "\0" not in text:
+        return text, ()
+    for mark, encoding, name in _BOMS:  # the little-endian mark of UTF-16 is no UTF-8, but zero bytes around it may be
+        if data.startswith(mark):
+            return _decode_as(data[len(mark) :], encoding, name)
+    wide = _utf16_without_mark(data)
+    if wide is not None:
+        return wide
+    if len(_CONTROL_CHARS.findall(text)) > _BINARY_SHARE * len(text):
+        raise NoteError("The file is not text.")
+    return _without_nuls(text, ())
+
+
+def _decode_other(data: bytes) -> tuple[str, tuple[NoteWarning, ...]]:
+    for mark, encoding, name in _BOMS:
+        if data.startswith(mark):
+            return _decode_as(data[len(mark) :], encoding, name)
+    if b"\0" in data:
+        wide = _utf16_without_mark(data)
+        if wide is not None:
+            return wide
+    sample = data[:_DETECTION_BYTES]
+    controls = len(sample) - len(sample.translate(None, _CONTROL_BYTES))
+    if controls > max(1, _LEGACY_BINARY_SHARE * len(sample)):
+        raise NoteError("The file is not text.")
+    damaged = data.decode("utf-8-sig", errors="replace")
+    bad = damaged.count("\ufffd")
+    good = sum(1 for char in damaged[:_DETECTION_BYTES] if char > "\x7f" and char != "\ufffd")
+    if bad <= _DAMAGED_SHARE * (bad + good):
+        return _replaced(damaged)
+    legacy = _legacy_encoding(data)
+    if legacy is None:
+        return _replaced(damaged)
+    return _decode_as(data, legacy, "CP949 (EUC-KR)" if legacy == "cp949" else legacy)
+
+
+def _decode_as(data: bytes, encoding: str, name: str) -> tuple[str, tuple[NoteWarning, ...]]:
+    warning = NoteWarning("encoding", f"Read as {name}; Obsidian expects UTF-8.", 1)
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        text, more = _replaced(data.decode(encoding, errors="replace"))
+        return _without_nuls(text, (warning, *more))
+    return _without_nuls(text, (warning,))
+
+
+def _replaced(text: str) -> tuple[str, tuple[NoteWarning, ...]]:
+    bad = text.count("\ufffd")
+    message = f"{bad} {'byte is' if bad == 1 else 'bytes are'} not UTF-8 and shown as \ufffd."
+    return _without_nuls(text, (NoteWarning("bad-bytes", message, _line_of(text, "\ufffd")),))
+
+
+def _without_nuls(text: str, warnings: tuple[NoteWarning, ...]) -> tuple[str, tuple[NoteWarning, ...]]:
+    """NUL ends strings in too many places further on, so it becomes U+FFFD, as in any Markdown reader."""
+    count = text.count("\0")
+    if not count:
+        return text, warnings
+    if count > _BINARY_SHARE * len(text):
+        raise NoteError("The file is not text.")
+    warning = NoteWarning("nul-bytes", f"{count} NUL characters are shown as \ufffd.", _line_of(text, "\0"))
+    return text.replace("\0", "\ufffd"), (*warnings, warning)
+
+
+def _line_of(text: str, needle: str) -> int:
+    before = text[: text.index(needle)].replace("\r\n", "\n")
+    return before.count("\n") + before.count("\r") + 1
+
+
+def _utf16_without_mark(data: bytes) -> tuple[str, tuple[NoteWarning, ...]] | None:
+    """The text if the bytes are UTF-16 of either order that lost its mark, None if they do not read as such."""
+    if len(data) % 2:
+        return None
+    for encoding in ("utf-16-le", "utf-16-be"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        sample = text[:_DETECTION_BYTES]
+        common = sum(1 for char in sample if char.isascii() or char.isalpha())
+        spaced = any(char in " \n\r" for char in sample) or len(sample) < 40
+        if sample and spaced and not _CONTROL_CHARS.search(sample) and common > 0.9 * len(sample):
+            return _decode_as(data, encoding, "UTF-16 without its mark")
+    return None
+
+
+def _legacy_encoding(data: bytes) -> str | None:
+    """The national encoding that the bytes are most likely in, as Python names it, or None."""
+    try:
+        korean = data.decode("cp949")
+    except UnicodeDecodeError:
+        korean = ""
+    # Korean is asked first and by its own measure: general detection takes short Korean notes for Chinese.
+    foreign = [char for char in korean[:_DETECTION_BYTES] if char > "\x7f" and char.isalpha()]
+    runs = _HANGUL_RUN.findall(korean[:_DETECTION_BYTES])
+    if runs and sum(map(len, runs)) >= max(0.9 * len(foreign), 1.5 * len(runs)):
+        return "cp949"
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(data[:_DETECTION_BYTES]).best()
+    if best is None:
+        return None
+    try:
+        data.decode(best.encoding)
+    except (UnicodeDecodeError, LookupError):
+        return None
+    return best.encoding

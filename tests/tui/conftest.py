@@ -1,0 +1,129 @@
+"""Fixtures that run the app on a fake engine, and a way to wait for what a user would see."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from textual.pilot import Pilot
+
+from obsidian_indexer.errors import ConfigError
+from obsidian_indexer.events import Progress
+from obsidian_indexer.options import SettingRow
+from obsidian_indexer.tui.app import IndexerApp
+from obsidian_indexer.tui.bridge import Bridge, Warmth
+from tests.tui.fake_engine import FakeEngine, FakeOpening, make_options
+
+SETTINGS = (
+    SettingRow("vault", "exclude", (), "default", "Paths to leave out (git's syntax)."),
+    SettingRow("embedding", "model", "default", "default", "The model."),
+    SettingRow("embedding", "batch_size", 0, "user file", "Most passages in one batch."),
+    SettingRow("embedding", "fast_mode", True, "default", "Take 16-bit numbers where they are native."),
+    SettingRow("search", "mode", "hybrid", "default", "Which legs answer.", ("hybrid", "semantic", "keyword")),
+    SettingRow("ui", "search_delay_ms", 120, "environment", "Pause in typing."),
+)
+
+
+class Stage:
+    """A running app, its pilot and its engine."""
+
+    def __init__(self, app: IndexerApp, pilot: Pilot[int], opening: FakeOpening, saved: list[tuple[str, str, object]]):
+        self.app = app
+        self.pilot = pilot
+        self.opening = opening
+        self.saved = saved
+        self.opened: list[str] = []
+        self.edited: list[list[str]] = []
+
+    @property
+    def engine(self) -> FakeEngine:
+        """The engine opened last."""
+        return self.opening.engine
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        """Wait until the predicate holds; the test's own time limit guards against hangs."""
+        while not holds():
+            await self.pilot.pause()
+            await asyncio.sleep(0.01)
+        await self.pilot.pause()
+
+    async def until_shown(self, text: str) -> None:
+        """Wait until the text can be read on the screen."""
+        await self.until(lambda: text in self.screen_text())
+
+    async def press(self, *keys: str) -> None:
+        """Press keys and let the app take them up."""
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    def screen_text(self) -> str:
+        """What stands on the screen now, line by line."""
+        screen = self.app.screen
+        lines = screen._compositor.render_strips()
+        return "\n".join("".join(segment.text for segment in strip) for strip in lines)
+
+
+class RunApp(Protocol):
+    """Starts the app for a test."""
+
+    def __call__(
+        self,
+        prepare: Callable[[FakeEngine], None] = ...,
+        *,
+        size: tuple[int, int] = ...,
+        fault: Exception | None = ...,
+        ready: bool = ...,
+    ) -> AbstractAsyncContextManager[Stage]:
+        """Run with a scripted engine; with `ready`, returns once index and model are loaded."""
+
+
+@pytest.fixture
+def run_app(tmp_path: Path) -> RunApp:
+    """Starts the app on a fake engine."""
+
+    @asynccontextmanager
+    async def start(
+        prepare: Callable[[FakeEngine], None] = lambda engine: None,
+        *,
+        size: tuple[int, int] = (100, 30),
+        fault: Exception | None = None,
+        ready: bool = True,
+    ) -> AsyncIterator[Stage]:
+        opening = FakeOpening(prepare, fault=fault)
+        saved: list[tuple[str, str, object]] = []
+
+        def save(section: str, name: str, value: object) -> None:
+            if value == -1:
+                raise ConfigError("embedding.batch_size must be at least 0")
+            saved.append((section, name, value))
+
+        def view() -> Sequence[SettingRow]:
+            return SETTINGS
+
+        moment = datetime(2024, 2, 1, 10, 11, 12)  # noqa: DTZ001 - a local time, as the log shows it
+        bridge = Bridge(
+            lambda: make_options(tmp_path),
+            opening,
+            now=lambda: moment,
+            new_progress=lambda: Progress(clock=opening.clock),
+        )
+        app = IndexerApp(
+            bridge,
+            settings_view=view,
+            save_setting=save,
+            open_link=lambda uri: stage.opened.append(uri),
+            edit_file=lambda command: stage.edited.append(command),
+        )
+        async with app.run_test(size=size) as pilot:
+            stage = Stage(app, pilot, opening, saved)
+            if ready:
+                await stage.until(lambda: bridge.warmth is Warmth.LOADED and bridge.status is not None)
+            yield stage
+        bridge.close()
+
+    return start
