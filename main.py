@@ -80,7 +80,10 @@ def _parse_note(options: Options, path: str) -> Any:
 
 def _run_tui(overrides: Mapping[str, object]) -> int:
     import config
+    from obsidian_indexer.log import route_structlog
     from obsidian_indexer.tui.app import run_tui
+
+    route_structlog()
 
     def save_setting(section: str, name: str, value: object) -> None:
         config.save(config.load(overrides), section, name, value)

@@ -16,7 +16,7 @@ from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.loaded import LoadedModel
 from obsidian_indexer.embed.spec import ModelSpec, resolve_model
 from obsidian_indexer.embed.tokens import load_tokenizer
-from obsidian_indexer.errors import LockedError, ModelError, NoteError, VaultError
+from obsidian_indexer.errors import ModelError, NoteError, VaultError
 from obsidian_indexer.events import CancelToken, Event, EventSink, Progress, SyncedEvent, ignore_event
 from obsidian_indexer.options import Options
 from obsidian_indexer.records import Chunk, IndexReport, Note, SearchResult, Status

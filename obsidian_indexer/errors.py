@@ -1,18 +1,18 @@
 """Every error the program raises on purpose. Each message says what happened and what to do next.
 
-    IndexerError                    exit code 2 unless a surface says otherwise
-    ├── ConfigError                 a setting, file or environment name is wrong
-    ├── VaultError                  the vault is missing, not a folder, or not found from here
-    ├── NoteError                   one note could not be read; the run goes on
-    ├── ModelError                  the model is unknown, unsafe or not on this machine
-    ├── EmbeddingError              a batch could not be embedded; the run goes on
-    │   └── OutOfMemory             the accelerator ran out of memory; the batch is halved
-    ├── DataDirError                the index folder cannot be written or belongs to another vault
-    ├── LockedError                 another process is writing this index
-    ├── CatalogError                the catalogue is damaged or from a newer version
-    ├── QueryError                  the query cannot be understood; `position` points at the character
-    └── MissingExtraError           an optional package is not installed; names the extra
-    Cancelled                       the user stopped the run (not an error)
+IndexerError                    exit code 2 unless a surface says otherwise
+├── ConfigError                 a setting, file or environment name is wrong
+├── VaultError                  the vault is missing, not a folder, or not found from here
+├── NoteError                   one note could not be read; the run goes on
+├── ModelError                  the model is unknown, unsafe or not on this machine
+├── EmbeddingError              a batch could not be embedded; the run goes on
+│   └── OutOfMemory             the accelerator ran out of memory; the batch is halved
+├── DataDirError                the index folder cannot be written or belongs to another vault
+├── LockedError                 another process is writing this index
+├── CatalogError                the catalogue is damaged or from a newer version
+├── QueryError                  the query cannot be understood; `position` points at the character
+└── MissingExtraError           an optional package is not installed; names the extra
+Cancelled                       the user stopped the run (not an error)
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ class MissingExtraError(IndexerError):
     """An optional package is needed; the text names the extra that installs it."""
 
     def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs an optional package. Install it with: pip install 'obsidian-indexer[{extra}]'")
+        super().__init__(
+            f"{feature} needs an optional package. Install it with: pip install 'obsidian-indexer[{extra}]'"
+        )
         self.extra = extra
 
 

@@ -1,6 +1,7 @@
 """The log: one rotating file of JSON lines in the index folder, for the owner alone, never the terminal.
 
-Rooms write with `logging.getLogger(__name__)`. Text of notes is logged at DEBUG only, which is not written here.
+Rooms write with `logging.getLogger(__name__)`, or with structlog where it is loaded anyway. Text of notes is logged at
+DEBUG only, which is not written here.
 """
 
 from __future__ import annotations
@@ -37,6 +38,32 @@ def open_log(data_dir: Path) -> None:
     logging.captureWarnings(True)
 
 
+def route_structlog() -> None:
+    """Send what is logged through structlog to the same file; unconfigured, it would print on stdout."""
+    import structlog
+
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_shared_processors(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
+def _shared_processors() -> list[Any]:
+    import structlog
+
+    return [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+
+
 class _PrivateFile(RotatingFileHandler):
     """Makes its folder and file when first needed, readable by the owner only whatever the umask."""
 
@@ -54,14 +81,8 @@ class _JsonLines(logging.Formatter):
     def _renderer(self) -> logging.Formatter:
         import structlog
 
-        shared: list[Any] = [
-            structlog.stdlib.add_log_level,
-            structlog.stdlib.add_logger_name,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-        ]
         return structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=_shared_processors(),
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(),

@@ -36,7 +36,7 @@ def prefetch(items: Iterable[T], depth: int = 2) -> Iterator[T]:
                     break
             else:
                 offer(None)
-        except BaseException as error:  # handed to the consumer
+        except BaseException as error:  # noqa: BLE001 - handed to the consumer
             offer(error)
         finally:
             close = getattr(source, "close", None)

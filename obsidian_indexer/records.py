@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 
-
 @dataclass(frozen=True, slots=True)
 class FileStat:
     """What one `stat` says of a file in the vault."""
@@ -96,11 +95,12 @@ class PropertyLink:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """An outline heading (root level only), its text plain."""
+    """An outline heading (root level only), its text plain; `raw` is it as written, which links are matched with."""
 
     level: int
     text: str
     line: int
+    raw: str = ""
 
 
 @dataclass(frozen=True, slots=True)

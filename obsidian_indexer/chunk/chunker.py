@@ -104,9 +104,12 @@ class _Chunker:
         pieces: list[_Piece] = []
         section = 0
         path: tuple[str, ...] = ()
+        # Nothing stands above a note's first heading: a path there says that paths of headings include themselves.
+        first = next((block for block in self._note.blocks if block.kind is BlockKind.HEADING), None)
+        include_own = first is not None and first.headings[-1:] == (first.text,)
         for block in self._note.blocks:
             is_heading = block.kind is BlockKind.HEADING
-            own = (*block.headings, block.text) if is_heading else block.headings
+            own = (*block.headings, block.text) if is_heading and not include_own else block.headings
             if is_heading or own != path:
                 section, path = section + 1, own
             embedded = block.text if block.embedded_text is None else block.embedded_text

@@ -58,10 +58,8 @@ class Lines:
     def tick(self) -> None:
         """Write the lines that have become due since the last call."""
         now = self._progress.snapshot()
-        if now.stage is not self._stage:
-            self._stage = now.stage
-            if self._stages and now.stage is not Stage.DONE:
-                self._write(f"{now.stage}: {_amount(now) or 'started'}")
+        if now.stage is Stage.EMBED:
+            self._enter(now)  # before its own chunks; every other stage comes after them
         # A fast run may pass several thousands between two samples; each still gets its line.
         while now.chunks_done - self._chunks >= CHUNKS_PER_LINE:
             self._chunks += CHUNKS_PER_LINE
@@ -71,9 +69,16 @@ class Lines:
             )
         if now.chunks_done < self._chunks:
             self._chunks = 0  # the next run of a watch counts from the start
+        self._enter(now)
 
     def close(self) -> None:
         """Nothing to clear."""
+
+    def _enter(self, now: ProgressSnapshot) -> None:
+        if now.stage is not self._stage:
+            self._stage = now.stage
+            if self._stages and now.stage is not Stage.DONE:
+                self._write(f"{now.stage}: {_amount(now) or 'started'}")
 
     def _write(self, line: str) -> None:
         print(line, file=sys.stderr, flush=True)
@@ -163,7 +168,8 @@ def detail(now: ProgressSnapshot) -> str:
             parts.append(f"ETA {duration(now.eta_s)}")
     if now.failures:
         parts.append(f"{now.failures:,} failed")
-    parts.append(clean_line(now.current_note))
+    if now.stage in (Stage.PARSE, Stage.EMBED):
+        parts.append(clean_line(now.current_note))
     return "  ".join(part for part in parts if part)
 
 

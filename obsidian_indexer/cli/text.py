@@ -14,14 +14,19 @@ from obsidian_indexer.sanitize import clean_block, clean_line
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+WHOLE_LINE = 10_000
+"""Columns of an output that is not a terminal: no line is wrapped."""
+
 
 def show(*renderables: RenderableType) -> None:
-    """Print on stdout: wrapped to the terminal, or as long as they are where stdout is a file."""
+    """Print on stdout: wrapped to the terminal, each line whole where stdout is a file."""
     from rich.console import Console
 
     console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = WHOLE_LINE
     for renderable in renderables:
-        console.print(renderable, soft_wrap=not console.is_terminal)
+        console.print(renderable)
 
 
 def index_summary(report: IndexReport) -> str:

@@ -95,7 +95,7 @@ class Embedder:
         result.n_tokens = sum(len(encoded[row]) for row in batch)
         try:
             result.vectors = self._forward([encoded[row] for row in batch])
-        except Exception as error:  # engines wrap libraries that raise anything; the run must go on
+        except Exception as error:  # noqa: BLE001 - engines wrap libraries that raise anything; the run must go on
             reason = f"{type(error).__name__}: {error}"
         else:
             reason = ""
@@ -106,7 +106,7 @@ class Embedder:
             if reason or not _usable(result.vectors[i]):
                 try:
                     self._retry(result, i, encoded[row], alone=bool(reason))
-                except Exception as error:  # second strike: set aside, with the reason
+                except Exception as error:  # noqa: BLE001 - second strike: set aside, with the reason
                     result.failed[row] = f"{type(error).__name__}: {error}"
         return result
 

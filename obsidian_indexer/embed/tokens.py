@@ -49,7 +49,9 @@ def load_tokenizer(spec: ModelSpec) -> TextTokenizer:
 def _open(folder: Path) -> Tokenizer:
     from tokenizers import Tokenizer
 
-    file = next((f for f in (folder / "tokenizer.json", folder / "0_StaticEmbedding/tokenizer.json") if f.exists()), None)
+    file = next(
+        (f for f in (folder / "tokenizer.json", folder / "0_StaticEmbedding/tokenizer.json") if f.exists()), None
+    )
     try:
         if file is not None:
             return Tokenizer.from_file(str(file))
@@ -69,11 +71,10 @@ class FastTokenizer:
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._tokenizer = tokenizer
-        self._max_tokens = max_tokens
+        self._cutting = type(tokenizer).from_str(tokenizer.to_str())
+        self._cutting.enable_truncation(max_tokens)
         self.n_special = int(tokenizer.num_special_tokens_to_add(is_pair=False))
-        self._unknown = {
-            token for token in ("[UNK]", "<unk>", "<|unk|>") if tokenizer.token_to_id(token) is not None
-        }
+        self._unknown = {token for token in ("[UNK]", "<unk>", "<|unk|>") if tokenizer.token_to_id(token) is not None}
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special ones not counted."""
@@ -81,11 +82,7 @@ class FastTokenizer:
 
     def encode(self, texts: Sequence[str], prompt: str = "") -> list[TokenIds]:
         """Token ids of each text with prompt and special tokens, cut at the model's window."""
-        encodings = self._tokenizer.encode_batch_fast([prompt + text for text in texts] if prompt else list(texts))
-        for encoding in encodings:
-            if len(encoding) > self._max_tokens:
-                encoding.truncate(self._max_tokens)
-        return [encoding.ids for encoding in encodings]
+        return [e.ids for e in self._cutting.encode_batch_fast([prompt + text for text in texts])]
 
     def coverage(self, text: str) -> float:
         """Share of the letters outside ASCII that lie in pieces of two characters or more."""

@@ -31,7 +31,8 @@ def _meeting(connection: sqlite3.Connection, condition: Filter, paths: dict[int,
         case FilterKind.TAG:
             tag = value.removeprefix("#").rstrip("/")
             rows = connection.execute(
-                "SELECT DISTINCT note_id FROM tags WHERE tag = ? OR substr(tag, 1, ?) = ?", (tag, len(tag) + 1, f"{tag}/")
+                "SELECT DISTINCT note_id FROM tags WHERE tag = ? OR substr(tag, 1, ?) = ?",
+                (tag, len(tag) + 1, f"{tag}/"),
             )
             return {row[0] for row in rows}
         case FilterKind.PATH:

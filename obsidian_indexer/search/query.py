@@ -44,9 +44,67 @@ _FILTER = re.compile(r'(?<!\S)(-?)(tag|path|file):(?:"((?:\\.|[^"\\])*)"|(\S*))'
 
 # Words that nearly every English note holds: they rank nothing and cost a look at every row.
 _STOP = frozenset(
-    "a an and are as at be but by can could did do does for from had has have how i if in into is it its me my of on or "
-    "our should so that the their them then there these they this to was we were what when where which who why will "
-    "with would you your".split()
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "but",
+        "by",
+        "can",
+        "could",
+        "did",
+        "do",
+        "does",
+        "for",
+        "from",
+        "had",
+        "has",
+        "have",
+        "how",
+        "i",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "me",
+        "my",
+        "of",
+        "on",
+        "or",
+        "our",
+        "should",
+        "so",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "to",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "why",
+        "will",
+        "with",
+        "would",
+        "you",
+        "your",
+    ]
 )
 
 
@@ -80,5 +138,6 @@ def match_terms(words: str) -> list[str]:
 
 def match_expression(terms: list[str]) -> str:
     """An FTS5 expression for any of the terms. Terms hold letters, digits and a closing `*` only, so nothing of a
-    query reaches FTS5's own syntax."""
+    query reaches FTS5's own syntax.
+    """
     return " OR ".join(f'"{term[:-1]}" *' if term.endswith("*") else f'"{term}"' for term in terms)

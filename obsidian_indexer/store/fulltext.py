@@ -102,7 +102,11 @@ def match_chunks(
     connection: sqlite3.Connection, match: str, limit: int, note_ids: Sequence[int] | None = None
 ) -> list[TermHit]:
     """Chunks that match an FTS5 expression, best first; `note_ids` narrows to those notes."""
-    narrow = "" if note_ids is None else "AND rowid IN (SELECT id FROM chunks WHERE note_id IN (SELECT value FROM json_each(?))) "
+    narrow = (
+        ""
+        if note_ids is None
+        else "AND rowid IN (SELECT id FROM chunks WHERE note_id IN (SELECT value FROM json_each(?))) "
+    )
     return _match(connection, "chunk_terms", CHUNK_WEIGHTS, match, limit, narrow, note_ids)
 
 

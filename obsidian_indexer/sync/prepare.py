@@ -118,14 +118,12 @@ class Preparer:
             chunks = () if excluded else tuple(self._chunk(note))
         except NoteError as error:
             return PrepareFailure(stat, "parse", str(error))
-        except Exception as error:  # one bad note never stops a run
+        except Exception as error:  # noqa: BLE001 - one bad note never stops a run
             return PrepareFailure(stat, "parse", f"{type(error).__name__} in the parser")
         return Prepared(stat, read_ns, note, chunks, excluded)
 
     def _chunk(self, note: Note) -> list[Chunk]:
-        return chunk_note(
-            note, self._recipe.limits, self._tokenizer.count, special_tokens=self._tokenizer.n_special
-        )
+        return chunk_note(note, self._recipe.limits, self._tokenizer.count, special_tokens=self._tokenizer.n_special)
 
 
 _worker: Preparer | None = None

@@ -64,9 +64,10 @@ class Vectoriser:
         self._on_event = on_event
         self._clock = clock
 
-    def run(self, pending: PendingChunks, window: int, progress: Progress, cancel: CancelToken) -> Vectorised:
-        """Embed the list. Raises Cancelled after keeping what is done."""
-        done = Vectorised()
+    def run(
+        self, pending: PendingChunks, window: int, progress: Progress, cancel: CancelToken, done: Vectorised
+    ) -> None:
+        """Embed the list, counting in `done`. Raises Cancelled after keeping what is embedded."""
         buffer = _Buffer(self._catalog, self._model, self._clock)
         try:
             with closing(prefetch(self._windows(pending, window))) as windows:  # type: ignore[type-var]
@@ -76,7 +77,6 @@ class Vectoriser:
                         cancel.check()
         finally:
             buffer.flush()
-        return done
 
     def _windows(self, pending: PendingChunks, window: int) -> Iterator[_Window]:
         """Texts of the list, window by window; runs in a thread, with a connection of its own."""
@@ -90,9 +90,7 @@ class Vectoriser:
                 )
                 yield _Window(keys, [texts[key][1] for key in keys], encoded)
 
-    def _take(
-        self, part: _Window, result: BatchResult, buffer: _Buffer, done: Vectorised, progress: Progress
-    ) -> None:
+    def _take(self, part: _Window, result: BatchResult, buffer: _Buffer, done: Vectorised, progress: Progress) -> None:
         good = [i for i, row in enumerate(result.rows) if row not in result.failed]
         buffer.add([part.keys[result.rows[i]] for i in good], result.vectors[good])
         for row, reason in result.failed.items():

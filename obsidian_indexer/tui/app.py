@@ -6,11 +6,11 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import ClassVar
 
-import structlog
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.notifications import SeverityLevel
@@ -33,12 +33,14 @@ from obsidian_indexer.tui.screens.settings import SettingsScreen
 from obsidian_indexer.tui.screens.status import StatusScreen
 from obsidian_indexer.tui.screens.watch import WatchScreen
 from obsidian_indexer.tui.text import activity
+from obsidian_indexer.tui.work import start as start_work
 
 NOT_OPENED_CODE = 2
 LEFT_RUNNING_CODE = 130
-LOG_NAME = "tui.log"
+# Beside the program's own log; a file of its own, since what native code writes is no JSON.
+OUTPUT_LOG = Path("logs") / "terminal.log"
 
-log = structlog.get_logger()
+log = logging.getLogger(__name__)
 
 
 def open_real_engine(options: Options, *, on_event: EventSink) -> EngineFace:
@@ -54,8 +56,9 @@ class IndexerApp(App[int]):
 
     CSS_PATH = "app.tcss"
     TITLE = "Obsidian Indexer"
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (70, "-medium"), (110, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-short"), (18, "-middle"), (30, "-tall")]
+    # Textual declares these two as instance attributes, so they cannot be class variables here.
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (70, "-medium"), (110, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-middle"), (30, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "Quit", show=False, priority=True)]
     SCREENS: ClassVar[dict[str, Callable[[], Screen[None]]]] = {
         "index": IndexScreen,
@@ -99,7 +102,7 @@ class IndexerApp(App[int]):
     def start(self) -> None:
         """Open the index, then load the model, in the background."""
         self.bridge.phase, self.bridge.failure = Phase.OPENING, None
-        self._work(self._open, "engine")
+        start_work(self, self._open, "engine")
 
     def reload_settings(self) -> None:
         """Open the index again under changed settings; waits while a run is under way."""
@@ -107,7 +110,7 @@ class IndexerApp(App[int]):
             self.bridge.reload_due = True
             self.say("Saved. It takes effect when the run under way has ended.")
             return
-        self._work(self._open, "engine")
+        start_work(self, self._open, "engine")
         self.say("Saved.")
 
     async def _open(self) -> None:
@@ -115,7 +118,7 @@ class IndexerApp(App[int]):
             await self.bridge.open()
         except IndexerError as error:
             # The menu shows the reason for as long as it lasts; other faults get a panel.
-            log.warning("index not opened", reason=type(error).__name__)
+            log.warning("the index could not be opened: %s", type(error).__name__)
             return
         options = self.bridge.options
         if options is None:
@@ -128,17 +131,14 @@ class IndexerApp(App[int]):
         await self.bridge.warm()
         await self.bridge.refresh_status()
 
-    def _work(self, work: Callable[[], Coroutine[Any, Any, object]], group: str, *, exclusive: bool = True) -> None:
-        self.run_worker(work, group=group, exclusive=exclusive, exit_on_error=False)
-
     def _housekeeping(self) -> None:
         """Take up what threads left to be done."""
         bridge = self.bridge
         if bridge.reload_due and not bridge.indexing and not bridge.watch_on:
             bridge.reload_due = False
-            self._work(self._open, "engine")
+            start_work(self, self._open, "engine")
         elif bridge.status_due and bridge.phase is Phase.READY:
-            self._work(bridge.refresh_status, "status")
+            start_work(self, bridge.refresh_status, "status")
 
     async def action_quit(self) -> None:
         """Leave; a run under way is stopped after its batch first."""
@@ -148,7 +148,7 @@ class IndexerApp(App[int]):
         if self.bridge.indexing or self.bridge.watch_on:
             self.push_screen(QuittingPanel())
             self.bridge.stop_writing()
-            self._work(self._exit_when_ended, "quit")
+            start_work(self, self._exit_when_ended, "quit")
             return
         self._leave()
 
@@ -176,11 +176,11 @@ class IndexerApp(App[int]):
 
     def start_index(self, *, full: bool) -> None:
         """Begin an index run that outlives its screen."""
-        self._work(partial(self._index, full), "index", exclusive=False)
+        start_work(self, partial(self._index, full), "index", exclusive=False)
 
     def start_watch(self) -> None:
         """Begin to watch; it goes on whatever screen is shown."""
-        self._work(self._watch, "watch", exclusive=False)
+        start_work(self, self._watch, "watch", exclusive=False)
 
     async def _index(self, full: bool) -> None:
         try:
@@ -216,7 +216,7 @@ class IndexerApp(App[int]):
             return
         # An exception's own text may quote a note, so the log gets its type and where it happened.
         frames = "".join(traceback.format_tb(error.__traceback__))
-        log.error("fault in the background", kind=type(error).__name__, frames=frames)
+        log.error("fault in the background: %s\n%s", type(error).__name__, frames)
         text = (
             f"{type(error).__name__}: {clean_line(str(error))[:300]}\n\n"
             "The rest of the program goes on. Where it happened is in the log."
@@ -247,15 +247,15 @@ def run_tui(
     """Run the screens until the user leaves; the exit code is 0, or 2 when the index could not be opened, 1 on a fault.
 
     `load` and the other calls run on threads after the first frame. While the screens run, whatever is written to
-    descriptors 1 and 2 goes to `tui.log` in the index folder. A run that the user would not wait for ends the process
-    here, with code 130.
+    descriptors 1 and 2 goes to `logs/terminal.log` in the index folder. Where the user would not wait for a run to
+    stop, the process ends here, with code 130.
     """
     bridge = Bridge(load, open_engine)
     with divert_output() as diverted:
 
         def follow(options: Options) -> None:
             if diverted is not None:
-                diverted.move_to(options.data_dir / LOG_NAME)
+                diverted.move_to(options.data_dir / OUTPUT_LOG)
 
         app = IndexerApp(bridge, settings_view=settings_view, save_setting=save_setting, on_ready=follow)
         app.run()

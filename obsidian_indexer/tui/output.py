@@ -27,6 +27,7 @@ class DivertedOutput:
     def move_to(self, path: Path) -> None:
         """Lead the output into that file from now on, with what was written so far; appends, mode 0600."""
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists() and path.stat().st_size > LOG_LIMIT_BYTES:
             flags |= os.O_TRUNC
         new = os.open(path, flags, 0o600)

@@ -14,6 +14,7 @@ from textual.content import Content
 
 from obsidian_indexer.sanitize import clean_block, clean_line
 from obsidian_indexer.tui.prose import inline
+from obsidian_indexer.tui.rows import DIM, FAINT, Row
 
 LINES_BEFORE = 150
 LINES_AFTER = 250
@@ -38,15 +39,10 @@ HEADING_STYLES = ("bold underline $text-primary", "bold $text-primary", "bold $t
 
 @dataclass(frozen=True, slots=True)
 class PassageLine:
-    """One source line: its number, the lead that only its first row shows, and its text.
-
-    Further rows of a wrapped line are led by as many blanks, or by `lead` again where `repeat` says so (a quote's bar).
-    """
+    """One source line of a note, by its number in the file."""
 
     number: int
-    lead: Content
-    text: Content
-    repeat: bool = False
+    row: Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +66,10 @@ def passage_window(text: str, start: int, end: int) -> Passage:
     window = [_clean(line) for line in lines[first - 1 : last]]
     reader = _LineReader(fence=_open_fence(lines, first - 1), front_matter=_in_front_matter(lines, first - 1))
     widths = _table_widths(window)
-    styled = [reader.read(first + offset, line, widths.get(offset)) for offset, line in enumerate(window)]
+    styled = [
+        PassageLine(first + offset, reader.read(first + offset, line, widths.get(offset)))
+        for offset, line in enumerate(window)
+    ]
     return Passage(tuple(styled), start, end, total)
 
 
@@ -153,70 +152,68 @@ class _LineReader:
     comment: bool = False
     callout_style: str = ""
 
-    def read(self, number: int, line: str, columns: list[int] | None) -> PassageLine:
+    def read(self, number: int, line: str, columns: list[int] | None) -> Row:
         """The styled line."""
         blank = Content("")
         if number == 1 and line.rstrip() == "---":
             self.front_matter = True
-            return PassageLine(number, blank, Content.styled(line, "$foreground 40%"))
+            return Row(blank, Content.styled(line, FAINT))
         if self.front_matter:
             self.front_matter = line.rstrip() not in {"---", "..."}
-            return PassageLine(number, blank, _front_matter(line))
+            return Row(blank, _front_matter(line))
         if self.fence or FENCE.match(line):
-            return self._code(number, line)
+            return self._code(line)
         if line.strip() == "$$" or self.formula:
             self.formula = not self.formula if line.strip() == "$$" else self.formula
-            return PassageLine(
-                number, Content.styled("│ ", "$foreground 40%"), Content.styled(line, "$text-success"), True
-            )
+            return Row(Content.styled("│ ", FAINT), Content.styled(line, "$text-success"), True)
         if line.strip() == "%%" or self.comment:
             self.comment = not self.comment if line.strip() == "%%" else self.comment
-            return PassageLine(number, blank, Content.styled(line, "$foreground 40% italic"))
+            return Row(blank, Content.styled(line, f"{FAINT} italic"))
         if columns is not None:
-            return PassageLine(number, blank, _table_row(line, columns))
-        return self._block(number, line)
+            return Row(blank, _table_row(line, columns))
+        return self._block(line)
 
-    def _code(self, number: int, line: str) -> PassageLine:
-        lead = Content.styled("▏ ", "$foreground 40%")
+    def _code(self, line: str) -> Row:
+        lead = Content.styled("▏ ", FAINT)
         fence = FENCE.match(line)
         if not self.fence and fence is not None:
             self.fence = fence.group(1)
-            return PassageLine(number, lead, Content.styled(fence.group(2) or " ", "$foreground 40% italic"), True)
+            return Row(lead, Content.styled(fence.group(2) or " ", f"{FAINT} italic"), True)
         if fence is not None and fence.group(1).startswith(self.fence) and not fence.group(2):
             self.fence = ""
-            return PassageLine(number, lead, Content(""), True)
-        return PassageLine(number, lead, Content.styled(line, "$text-success"), True)
+            return Row(lead, Content(""), True)
+        return Row(lead, Content.styled(line, "$text-success"), True)
 
-    def _block(self, number: int, line: str) -> PassageLine:
+    def _block(self, line: str) -> Row:
         if heading := HEADING.match(line):
             style = HEADING_STYLES[min(len(heading.group(1)), len(HEADING_STYLES)) - 1]
-            return PassageLine(number, Content(""), inline(heading.group(2), style))
+            return Row(Content(""), inline(heading.group(2), style))
         if RULE.match(line):
-            return PassageLine(number, Content(""), Content.styled("─" * 24, "$foreground 40%"))
+            return Row(Content(""), Content.styled("─" * 24, FAINT))
         if quote := QUOTE.match(line):
-            return self._quote(number, quote.group(1), quote.group(2))
+            return self._quote(quote.group(1), quote.group(2))
         self.callout_style = ""
         if item := ITEM.match(line):
-            return _list_item(number, item)
+            return _list_item(item)
         lead = Content(" " * min(12, len(line) - len(line.lstrip())))
-        return PassageLine(number, lead, inline(line.strip()))
+        return Row(lead, inline(line.strip()))
 
-    def _quote(self, number: int, marks: str, rest: str) -> PassageLine:
+    def _quote(self, marks: str, rest: str) -> Row:
         depth = marks.count(">")
         if callout := CALLOUT.match(rest):
             kind = clean_line(callout.group(1)).lower()
             self.callout_style = CALLOUT_STYLES.get(kind, "$text-accent")
             title = callout.group(2) or kind.capitalize()
             lead = Content.styled("▌ " * depth, self.callout_style)
-            return PassageLine(number, lead, inline(title, f"bold {self.callout_style}"), True)
-        lead = Content.styled("▌ " * depth, self.callout_style or "$foreground 40%")
+            return Row(lead, inline(title, f"bold {self.callout_style}"), True)
+        lead = Content.styled("▌ " * depth, self.callout_style or FAINT)
         if item := ITEM.match(rest):
-            inner = _list_item(number, item)
-            return PassageLine(number, lead, Content.assemble(inner.lead, inner.text), True)
-        return PassageLine(number, lead, inline(rest, "" if self.callout_style else "$foreground 62%"), True)
+            inner = _list_item(item)
+            return Row(lead, Content.assemble(inner.lead, inner.text), True)
+        return Row(lead, inline(rest, "" if self.callout_style else DIM), True)
 
 
-def _list_item(number: int, item: re.Match[str]) -> PassageLine:
+def _list_item(item: re.Match[str]) -> Row:
     indent, bullet, ordinal, status, rest = item.groups()
     style = ""
     if status is not None:
@@ -224,26 +221,26 @@ def _list_item(number: int, item: re.Match[str]) -> PassageLine:
         mark = Content.styled(
             "☑ " if done else "☐ " if status == " " else f"[{status}] ", "$text-success" if done else "$text-accent"
         )
-        style = "$foreground 62%" if done else ""
+        style = DIM if done else ""
     elif bullet is not None:
         mark = Content.styled("• ", "$text-accent")
     else:
         mark = Content.styled(f"{ordinal}. ", "$text-accent")
-    return PassageLine(number, Content.assemble(" " * min(16, len(indent)), mark), inline(rest, style))
+    return Row(Content.assemble(" " * min(16, len(indent)), mark), inline(rest, style))
 
 
 def _front_matter(line: str) -> Content:
     key, colon, value = line.partition(":")
     if colon and key.strip() and not key.startswith((" ", "-", "#")):
-        return Content.assemble((key + ":", "$text-secondary"), (value, "$foreground 62%"))
-    return Content.styled(line, "$foreground 62%")
+        return Content.assemble((key + ":", "$text-secondary"), (value, DIM))
+    return Content.styled(line, DIM)
 
 
 def _table_row(line: str, columns: list[int]) -> Content:
     if DELIMITER_ROW.match(line):
-        return Content.styled("─┼─".join("─" * width for width in columns), "$foreground 40%")
+        return Content.styled("─┼─".join("─" * width for width in columns), FAINT)
     pieces: list[Content] = []
     for cell, width in zip(_cells(line), columns, strict=False):
         shown = inline(cell).truncate(width, ellipsis=True)
         pieces.append(shown.pad_right(width - cell_len(shown.plain)))
-    return Content.styled(" │ ", "$foreground 40%").join(pieces)
+    return Content.styled(" │ ", FAINT).join(pieces)

@@ -6,6 +6,8 @@ import re
 
 from textual.content import Content
 
+from obsidian_indexer.tui.rows import FAINT
+
 DEPTH = 3
 # Bounded pieces between marks keep the scan linear on a line of nothing but marks.
 SPAN = re.compile(
@@ -35,9 +37,9 @@ STYLES = {
     "strike": "strike",
     "mark": "$text-warning on $warning 20%",
     "math": "$text-success italic",
-    "comment": "$foreground 40% italic",
+    "comment": f"{FAINT} italic",
     "tag": "$text-secondary",
-    "block": "$foreground 40%",
+    "block": FAINT,
     "bare": "$text-accent underline",
 }
 INNER = {

@@ -6,6 +6,7 @@ Everything that comes from a note or a file name passes the sanitiser here, once
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 
 from textual.content import Content
 
@@ -21,6 +22,7 @@ from obsidian_indexer.events import (
 )
 from obsidian_indexer.records import ChangeKind, Hit
 from obsidian_indexer.sanitize import clean_line
+from obsidian_indexer.tui.rows import DIM, Row, bar, fit, spread
 
 STAGE_NAMES = {
     Stage.IDLE: "Starting",
@@ -37,8 +39,7 @@ CHANGE_STYLES = {
     ChangeKind.REMOVED: "$text-error",
     ChangeKind.RENAMED: "$text-warning",
 }
-BAR_CELLS = 6
-EIGHTHS = " ▏▎▍▌▋▊▉█"
+LABEL_CELLS = 10
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
@@ -61,27 +62,6 @@ def rate(per_second: float) -> str:
     if per_second <= 0:
         return "–"
     return f"{per_second:,.0f}/s" if per_second >= 100 else f"{per_second:.1f}/s"
-
-
-def fit(content: Content, width: int) -> Content:
-    """One line of at most `width` cells, ended by an ellipsis where cut; wide characters are never halved."""
-    return content.truncate(max(1, width), ellipsis=True)
-
-
-def spread(left: Content, right: Content, width: int) -> Content:
-    """Left and right text on one line of `width` cells; the left gives way first."""
-    if right.cell_length + 4 > width:
-        return fit(left, width)
-    left = fit(left, width - right.cell_length - 1)
-    gap = width - left.cell_length - right.cell_length
-    return Content.assemble(left, " " * gap, right)
-
-
-def bar(fraction: float, cells: int = BAR_CELLS) -> str:
-    """A horizontal bar in eighths of a cell, `cells` wide."""
-    eighths = round(min(1.0, max(0.0, fraction)) * cells * 8)
-    full, part = divmod(eighths, 8)
-    return ("█" * full + (EIGHTHS[part] if part else "")).ljust(cells)
 
 
 def breadcrumb(title: str, headings: tuple[str, ...]) -> str:
@@ -122,13 +102,14 @@ def hit_row(hit: Hit, best: float, terms: tuple[str, ...], width: int) -> Conten
     """A result as four lines of `width` cells: title and score, where, and two lines of snippet."""
     title = clean_line(hit.title) or clean_line(hit.path)
     fraction = hit.score / best if best > 0 else 0.0
-    head = spread(
-        Content.styled(title, "bold"), Content.styled(bar(fraction), "$text-accent on $foreground 10%"), width
-    )
-    lines = line_range(hit.start_line, hit.end_line)
-    trail = breadcrumb(hit.title, hit.headings)
-    where = f"{trail}  ·  {clean_line(hit.path)}" if trail else clean_line(hit.path)
-    place = spread(Content.styled(where, "$foreground 62%"), Content.styled(f":{lines}", "$foreground 62%"), width)
+    # The folder alone says where a note is when the title is its file name.
+    path = PurePosixPath(hit.path)
+    folder = "" if path.parent == PurePosixPath() else f"{path.parent}/"
+    where = clean_line(folder if path.stem == hit.title else hit.path)
+    head = spread(Content.assemble((title, "bold"), (f"  {where}", DIM)), bar(fraction), width)
+    trail = breadcrumb(hit.title, hit.headings) or clean_line(hit.path)
+    lines = Content.styled(f":{line_range(hit.start_line, hit.end_line)}", DIM)
+    place = spread(Content.styled(trail, DIM), lines, width)
     snippet = mark_terms(Content(clean_line(hit.snippet)), terms, "bold $text-accent")
     wrapped = snippet.wrap(max(2, width)) if snippet.plain else [Content("")]
     shown = [line.rstrip() for line in wrapped[:2]]
@@ -137,11 +118,27 @@ def hit_row(hit: Hit, best: float, terms: tuple[str, ...], width: int) -> Conten
     return Content("\n").join([head, place, *shown])
 
 
+def stage_share(snapshot: ProgressSnapshot) -> tuple[int, int]:
+    """Done and total of the stage under way; the total is 0 where it is not known."""
+    match snapshot.stage:
+        case Stage.PARSE:
+            return snapshot.notes_done, snapshot.notes_total
+        case Stage.EMBED if snapshot.tokens_total:
+            # Batches are sorted by length, so tokens move evenly and passages do not.
+            return snapshot.tokens_done, snapshot.tokens_total
+        case Stage.EMBED:
+            return snapshot.chunks_done, snapshot.chunks_total
+        case Stage.STORE:
+            return snapshot.stored, snapshot.store_total
+    return 0, 0
+
+
 def activity(snapshot: ProgressSnapshot) -> str:
     """A run in a few words, for the top line of other screens."""
     match snapshot.stage:
         case Stage.EMBED if snapshot.chunks_total:
-            share = f"{100 * snapshot.chunks_done // snapshot.chunks_total}%"
+            done, total = stage_share(snapshot)
+            share = f"{100 * done // total}%"
             left = f" · {duration(snapshot.eta_s)} left" if snapshot.eta_s is not None else ""
             return f"indexing {share} · {rate(snapshot.chunks_per_second)}{left}"
         case Stage.SCAN if snapshot.notes_seen:
@@ -152,28 +149,28 @@ def activity(snapshot: ProgressSnapshot) -> str:
             return f"indexing · {STAGE_NAMES[stage].lower()}"
 
 
-def event_line(event: Event) -> Content:
-    """A watch event as one line."""
+def event_row(event: Event, time: str) -> Row:
+    """A watch event with its time."""
+    label, style, text = _event_parts(event)
+    lead = Content.assemble((f"{time}  ", DIM), (f"{label:<{LABEL_CELLS}}", style))
+    return Row(lead, Content.styled(text, DIM) if style == DIM else Content(text))
+
+
+def _event_parts(event: Event) -> tuple[str, str, str]:
     match event:
         case ChangeEvent(change=change):
-            label = Content.styled(f"{change.kind.value:<9}", CHANGE_STYLES[change.kind])
             path = clean_line(change.path)
             if change.old_path is not None:
                 path = f"{clean_line(change.old_path)} → {path}"
-            return Content.assemble(label, path)
+            return change.kind.value, CHANGE_STYLES[change.kind], path
         case SyncedEvent():
-            return Content.assemble(
-                Content.styled(f"{'synced':<9}", "$foreground 62%"),
-                Content.styled(f"{synced_counts(event)} · {event.seconds:.1f} s", "$foreground 62%"),
-            )
+            return "synced", DIM, f"{synced_counts(event)} · {event.seconds:.1f} s"
         case FailureEvent(failure=failure):
-            text = f"{clean_line(failure.path)}: {clean_line(failure.reason)}"
-            return Content.assemble(Content.styled(f"{'failed':<9}", "$text-error"), text)
+            return "failed", "$text-error", f"{clean_line(failure.path)}: {clean_line(failure.reason)}"
         case NoticeEvent(message=message):
-            return Content.assemble(Content.styled(f"{'notice':<9}", "$text-warning"), clean_line(message))
+            return "notice", "$text-warning", clean_line(message)
         case WatchStateEvent(state=state, reason=reason):
-            text = f"{state.value}: {clean_line(reason)}" if reason else state.value
-            return Content.assemble(Content.styled(f"{'watcher':<9}", "$foreground 62%"), text)
+            return "watcher", DIM, f"{state.value}: {clean_line(reason)}" if reason else state.value
 
 
 def synced_counts(event: SyncedEvent) -> str:

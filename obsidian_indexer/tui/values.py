@@ -6,7 +6,7 @@ from obsidian_indexer.sanitize import clean_line
 
 
 def shown_value(value: object) -> str:
-    """A setting's value as the screen shows it and as `parse_value` reads it back."""
+    """A setting's value as one edits it and as `parse_value` reads it back."""
     match value:
         case None:
             return ""
@@ -16,6 +16,11 @@ def shown_value(value: object) -> str:
             return ", ".join(clean_line(str(item)) for item in value)
         case _:
             return clean_line(str(value))
+
+
+def display_value(value: object) -> str:
+    """A setting's value for reading, where an empty one says so."""
+    return shown_value(value) or "–"
 
 
 def parse_value(text: str, like: object) -> object:

@@ -29,7 +29,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le", "UTF-16"),
     (codecs.BOM_UTF16_BE, "utf-16-be", "UTF-16"),
 )
-_HANGUL_RUN = re.compile("[가-힣]+")
+_HIGH_BYTES = bytes(range(0x80, 0x100))
 
 
 def decode(data: bytes) -> tuple[str, tuple[NoteWarning, ...]]:
@@ -112,17 +112,20 @@ def _line_of(text: str, needle: str) -> int:
 
 def _utf16_without_mark(data: bytes) -> tuple[str, tuple[NoteWarning, ...]] | None:
     """The text if the bytes are UTF-16 of either order that lost its mark, None if they do not read as such."""
-    if len(data) % 2:
+    sample = data[:_DETECTION_BYTES]
+    nuls = sample.count(0)
+    # Half the bytes of Latin letters in UTF-16 are zero; in other scripts those of blanks and line breaks are.
+    mostly_ascii = len(sample.translate(None, _HIGH_BYTES)) - nuls > 0.9 * (len(sample) - nuls)
+    if len(data) % 2 or nuls < (0.3 if mostly_ascii else 0.02) * len(sample):
         return None
     for encoding in ("utf-16-le", "utf-16-be"):
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
-        sample = text[:_DETECTION_BYTES]
-        common = sum(1 for char in sample if char.isascii() or char.isalpha())
-        spaced = any(char in " \n\r" for char in sample) or len(sample) < 40
-        if sample and spaced and not _CONTROL_CHARS.search(sample) and common > 0.9 * len(sample):
+        begin = text[:_DETECTION_BYTES]
+        common = sum(1 for char in begin if char.isascii() or char.isalpha())
+        if begin and not _CONTROL_CHARS.search(begin) and common > 0.9 * len(begin):
             return _decode_as(data, encoding, "UTF-16 without its mark")
     return None
 
@@ -133,18 +136,21 @@ def _legacy_encoding(data: bytes) -> str | None:
         korean = data.decode("cp949")
     except UnicodeDecodeError:
         korean = ""
-    # Korean is asked first and by its own measure: general detection takes short Korean notes for Chinese.
-    foreign = [char for char in korean[:_DETECTION_BYTES] if char > "\x7f" and char.isalpha()]
-    runs = _HANGUL_RUN.findall(korean[:_DETECTION_BYTES])
-    if runs and sum(map(len, runs)) >= max(0.9 * len(foreign), 1.5 * len(runs)):
+    # Korean is asked first and by its own measure: general detection takes short Korean notes for Chinese. Other
+    # encodings read as Korean give many syllables that no Korean word has; CP949 writes those with a low second byte.
+    letters = [char for char in korean[:_DETECTION_BYTES] if char > "\x7f" and char.isalpha()]
+    usual = sum(1 for char in letters if "가" <= char <= "힣" and char.encode("cp949")[1] > 0xA0)
+    if letters and usual >= 0.9 * len(letters):
         return "cp949"
     from charset_normalizer import from_bytes
 
-    best = from_bytes(data[:_DETECTION_BYTES]).best()
-    if best is None:
-        return None
-    try:
-        data.decode(best.encoding)
-    except (UnicodeDecodeError, LookupError):
-        return None
-    return best.encoding
+    matches = list(from_bytes(data[:_DETECTION_BYTES], cp_exclusion=["cp949", "euc_kr", "johab"]))
+    # Western and Central European letters often score the same; the Western set is the likelier one.
+    matches.sort(key=lambda match: (match.chaos, -match.coherence, match.encoding != "cp1252"))
+    for match in matches[:1]:
+        try:
+            data.decode(match.encoding)
+        except (UnicodeDecodeError, LookupError):
+            continue
+        return match.encoding
+    return None

@@ -16,8 +16,8 @@ KINDS = [BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.CODE, BlockKind.TAB
 LINE = st.one_of(
     st.text(st.sampled_from("ab .가é-🙂"), max_size=40),
     st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs", "Cc"]), max_size=60),
-    st.integers(20, 400).map(lambda n: "word. " * n),
-    st.integers(20, 400).map(lambda n: "가" * n),
+    st.integers(20, 160).map(lambda n: "word. " * n),
+    st.integers(20, 160).map(lambda n: "가" * n),
 )
 
 
@@ -41,7 +41,7 @@ def notes(draw: st.DrawFn) -> tuple[Note, list[str]]:
             path.append((level, text))
             continue
         kind = draw(st.sampled_from(KINDS))
-        lines = draw(st.lists(LINE, min_size=1, max_size=1 if kind is BlockKind.TABLE_ROW else 30))
+        lines = draw(st.lists(LINE, min_size=1, max_size=1 if kind is BlockKind.TABLE_ROW else 12))
         written = ["```", *lines, "```"] if kind is BlockKind.CODE else lines
         source += written
         text = "\n".join(lines)
@@ -118,7 +118,7 @@ def test_line_ranges_hold_the_text(count: Counter, case: tuple[Note, list[str]],
 
 
 @given(case=notes(), limits=LIMITS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_cutting_is_deterministic(case: tuple[Note, list[str]], limits: ChunkLimits) -> None:
     assert chunk_note(case[0], limits, count_words) == chunk_note(case[0], limits, count_words)
 

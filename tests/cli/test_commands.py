@@ -219,3 +219,15 @@ def test_every_command_explains_itself(program: Any) -> None:
         outcome = program.bare(name, "--help")
         assert outcome.code == 0
         assert "--vault" in outcome.out
+
+
+def test_a_file_gets_whole_lines(program: Any) -> None:
+    from dataclasses import replace
+
+    def prepare(engine: Any) -> None:
+        engine.hits = (replace(engine.hits[0], snippet="word " * 60 + "end"),)
+
+    program.prepare = prepare
+    lines = program("search", "x").out.splitlines()
+    assert any(line.endswith("word end") and len(line) > 300 for line in lines)
+    assert all(line == line.rstrip() for line in lines)

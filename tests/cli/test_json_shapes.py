@@ -70,7 +70,8 @@ def test_search_with_many_queries(program: Any, tmp_path: Path) -> None:
 def test_status(program: Any) -> None:
     shown = json.loads(program("status", "--json").out)
     assert {
-        "vault", "data_dir", "notes", "chunks", "pending", "failed", "ignored", "models", "store", "last_index", "writer",
+        "vault", "data_dir", "notes", "chunks", "pending", "failed", "ignored", "models", "store", "last_index",
+        "writer",
     } <= shown.keys()  # fmt: skip
     assert shown["models"] == [{"name": "fake", "fingerprint": "abc", "dim": 8, "vectors": 4, "active": True}]
     assert shown["store"] == {"kind": "chroma", "vectors": 4}

@@ -93,7 +93,7 @@ def test_a_wrong_file_is_named_with_the_key(
 
 def test_a_file_that_is_not_utf8_is_named(tmp_path: Path, env: dict[str, str]) -> None:
     (tmp_path / "user.toml").write_bytes(b"[ui]\ntheme = '\xff'\n")
-    with pytest.raises(ConfigError, match="user.toml: not UTF-8"):
+    with pytest.raises(ConfigError, match=r"user\.toml: not UTF-8"):
         config.load({}, env=env)
 
 

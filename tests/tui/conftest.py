@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
@@ -19,6 +20,7 @@ from obsidian_indexer.tui.app import IndexerApp
 from obsidian_indexer.tui.bridge import Bridge, Warmth
 from tests.tui.fake_engine import FakeEngine, FakeOpening, make_options
 
+HANG_GUARD_S = 30.0
 SETTINGS = (
     SettingRow("vault", "exclude", (), "default", "Paths to leave out (git's syntax)."),
     SettingRow("embedding", "model", "default", "default", "The model."),
@@ -46,8 +48,11 @@ class Stage:
         return self.opening.engine
 
     async def until(self, holds: Callable[[], object]) -> None:
-        """Wait until the predicate holds; the test's own time limit guards against hangs."""
+        """Wait until the predicate holds; the limit only guards against hangs."""
+        deadline = time.monotonic() + HANG_GUARD_S
         while not holds():
+            if time.monotonic() > deadline:
+                pytest.fail(f"waited in vain; the screen shows\n{self.screen_text()}")
             await self.pilot.pause()
             await asyncio.sleep(0.01)
         await self.pilot.pause()

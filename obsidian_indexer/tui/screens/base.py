@@ -26,6 +26,10 @@ class BaseScreen(Screen[None]):
     HEADING: ClassVar[str] = ""
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "back", "Menu")]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._offered: object = None
+
     @property
     def indexer(self) -> IndexerApp:
         """The app, by its own type."""
@@ -61,6 +65,10 @@ class BaseScreen(Screen[None]):
     def tick(self) -> None:
         """Draw what changed since the last tick; called at the refresh rate while the screen is in front."""
 
+    def offered(self) -> object:
+        """What decides which keys are offered; when it changes, the key help is drawn again."""
+        return None
+
     def action_back(self) -> None:
         """Return to the menu; what runs keeps running."""
         self.app.pop_screen()
@@ -75,5 +83,10 @@ class BaseScreen(Screen[None]):
             return
         options = self.bridge.options
         vault = clean_line(options.vault_path.name) if options is not None else ""
-        self.query_one(TopBar).show(vault, self.indexer.activity_for(self))
+        self.query_one(TopBar).show_place(vault, self.indexer.activity_for(self))
         self.tick()
+        offered = self.offered()
+        if offered != self._offered:
+            self._offered = offered
+            # This builds the key help anew, so it must not happen at every tick.
+            self.refresh_bindings()

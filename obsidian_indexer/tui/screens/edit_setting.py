@@ -17,7 +17,9 @@ from textual.worker import Worker, WorkerState
 from obsidian_indexer.errors import IndexerError
 from obsidian_indexer.options import SettingRow
 from obsidian_indexer.sanitize import clean_line
+from obsidian_indexer.tui.rows import DIM, FAINT
 from obsidian_indexer.tui.values import parse_value, shown_value
+from obsidian_indexer.tui.work import start
 
 if TYPE_CHECKING:
     from obsidian_indexer.tui.app import IndexerApp
@@ -40,7 +42,7 @@ class EditSetting(ModalScreen[SettingRow | None]):
         row = self._row
         with Vertical(classes="panel"):
             yield Static(Content.styled(f"{row.section}.{row.name}", "bold"), markup=False)
-            yield Static(Content.styled(clean_line(row.doc), "$foreground 62%"), markup=False)
+            yield Static(Content.styled(clean_line(row.doc), DIM), markup=False)
             choices = _choices(row)
             if choices:
                 yield OptionList(
@@ -52,7 +54,7 @@ class EditSetting(ModalScreen[SettingRow | None]):
             else:
                 yield Input(shown_value(row.value), id="value", compact=True)
             yield Static("", id="refusal", markup=False)
-            yield Static(Content.styled("enter saves · escape leaves", "$foreground 40%"), markup=False)
+            yield Static(Content.styled("enter saves · escape leaves", FAINT), markup=False)
 
     def on_mount(self) -> None:
         """The present value is the highlighted one."""
@@ -83,7 +85,7 @@ class EditSetting(ModalScreen[SettingRow | None]):
 
     def _save(self, text: str) -> None:
         value = parse_value(text, self._row.value)
-        self.run_worker(partial(self._try_save, value), group="save", exclusive=True, exit_on_error=False)
+        start(self, partial(self._try_save, value), "save")
 
     async def _try_save(self, value: object) -> None:
         app = self._app()

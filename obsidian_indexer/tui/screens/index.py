@@ -6,20 +6,21 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Grid, Horizontal, Vertical, VerticalScroll
+from textual.containers import Grid, Horizontal, Vertical
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Button, ProgressBar, Static
+from textual.widgets import Button, ProgressBar
 
-from obsidian_indexer.events import ProgressSnapshot, Stage
-from obsidian_indexer.records import Failure
+from obsidian_indexer.events import ProgressSnapshot
 from obsidian_indexer.sanitize import clean_line
 from obsidian_indexer.tui.bridge import IndexRun, Phase
-from obsidian_indexer.tui.reports import report_lines
+from obsidian_indexer.tui.reports import failure_rows, report_rows
+from obsidian_indexer.tui.rows import DIM, Row, fit, plain
 from obsidian_indexer.tui.screens.base import BaseScreen
-from obsidian_indexer.tui.text import STAGE_NAMES, duration, fit, rate
+from obsidian_indexer.tui.text import STAGE_NAMES, duration, rate, stage_share
+from obsidian_indexer.tui.widgets.line import Line
+from obsidian_indexer.tui.widgets.page import Page
 
-FAILURES_SHOWN = 200
 FIGURES = ("notes", "chunks", "tokens", "rate", "eta", "elapsed")
 FIGURE_NAMES = {
     "notes": "notes",
@@ -51,14 +52,13 @@ class IndexScreen(BaseScreen):
                 yield Button("Update", id="update", variant="primary", compact=True)
                 yield Button("Rebuild", id="rebuild", compact=True)
                 yield Button("Cancel", id="cancel", compact=True)
-            yield Static("", id="index-stage", markup=False)
+            yield Line(id="index-stage")
             yield ProgressBar(id="index-bar", show_eta=False)
             with Grid(id="index-figures"):
                 for name in FIGURES:
-                    yield Static("", id=f"figure-{name}", classes="figure", markup=False)
-            yield Static("", id="index-note", markup=False)
-            with VerticalScroll(id="index-outcome"):
-                yield Static("", id="index-text", markup=False)
+                    yield Line(id=f"figure-{name}", classes="figure")
+            yield Line(id="index-note")
+            yield Page(id="index-outcome")
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """The buttons do what their keys do."""
@@ -73,16 +73,17 @@ class IndexScreen(BaseScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what is possible now is offered."""
         running = self.bridge.indexing
+        free = not running and not self.bridge.watch_on
         interrupted = _interrupted(self.bridge.run)
         match action:
             case "cancel":
                 return running
             case "rebuild":
-                return not running
+                return free
             case "update":
-                return not running and not interrupted
+                return free and not interrupted
             case "resume":
-                return not running and interrupted
+                return free and interrupted
         return True
 
     def action_update(self) -> None:
@@ -102,35 +103,38 @@ class IndexScreen(BaseScreen):
         if self.bridge.run is not None:
             self.bridge.run.cancel.cancel()
 
+    def offered(self) -> object:
+        """The keys depend on what is under way."""
+        return (self.bridge.indexing, self.bridge.watch_on, _interrupted(self.bridge.run))
+
     def tick(self) -> None:
         """Draw the run as it is now."""
         run = self.bridge.run
         self._draw_buttons(run)
-        self.query_one("#index-stage", Static).update(self._stage(run))
+        self.query_one("#index-stage", Line).show(self._stage(run))
         snapshot = run.snapshot() if run is not None else ProgressSnapshot()
         self._draw_bar(run, snapshot)
         for name, value in _figures(snapshot).items():
-            text = Content.assemble((value, "bold"), "\n", (FIGURE_NAMES[name], "$foreground 62%"))
-            self.query_one(f"#figure-{name}", Static).update(text if run is not None else Content(""))
-        width = self.query_one("#index-note", Static).content_size.width
+            text = Content.assemble((value, "bold"), "\n", (FIGURE_NAMES[name], DIM))
+            self.query_one(f"#figure-{name}", Line).show(text if run is not None else Content(""))
+        width = self.query_one("#index-note", Line).content_size.width
         note = clean_line(snapshot.current_note) if self.bridge.indexing else ""
-        self.query_one("#index-note", Static).update(fit(Content.styled(note, "$foreground 62%"), width))
-        self.query_one("#index-text", Static).update(Content("\n").join(self._outcome(run)))
+        self.query_one("#index-note", Line).show(fit(Content.styled(note, DIM), width))
+        self.query_one(Page).show(_outcome(run))
         self.set_class(run is None, "-idle")
-        self.refresh_bindings()
 
     def _draw_buttons(self, run: IndexRun | None) -> None:
         running = self.bridge.indexing
         ready = self.bridge.phase is Phase.READY
         update = self.query_one("#update", Button)
         update.label = Content("Resume" if _interrupted(run) and not running else "Update")
-        update.disabled = running or not ready
-        self.query_one("#rebuild", Button).disabled = running or not ready
+        update.disabled = running or self.bridge.watch_on or not ready
+        self.query_one("#rebuild", Button).disabled = update.disabled
         self.query_one("#cancel", Button).disabled = not running
 
     def _draw_bar(self, run: IndexRun | None, snapshot: ProgressSnapshot) -> None:
         bar = self.query_one("#index-bar", ProgressBar)
-        done, total = _share(snapshot)
+        done, total = stage_share(snapshot)
         if run is not None and run.finished and run.error is None and not _interrupted(run):
             done, total = 1, 1
         if run is not None and total == 0 and not run.finished:
@@ -140,11 +144,11 @@ class IndexScreen(BaseScreen):
 
     def _stage(self, run: IndexRun | None) -> Content:
         if self.bridge.phase is not Phase.READY:
-            return Content.styled("Opening the index…", "$foreground 62%")
+            return Content.styled("Opening the index…", DIM)
+        if self.bridge.watch_on:
+            return Content.styled("Watching keeps the index up to date. Stop it to run the indexer by hand.", DIM)
         if run is None:
-            if self.bridge.watch_on:
-                return Content.styled("Watching keeps the index up to date.", "$foreground 62%")
-            return Content.styled("Update takes up what changed. Rebuild reads every note again.", "$foreground 62%")
+            return Content.styled("Update takes up what changed. Rebuild reads every note again.", DIM)
         if run.error is not None:
             return Content.styled("Stopped", "bold $text-error")
         if run.finished:
@@ -156,62 +160,34 @@ class IndexScreen(BaseScreen):
             return Content.styled("Cancelling after this batch…", "bold $text-warning")
         return Content.styled(STAGE_NAMES[run.snapshot().stage] + "…", "bold")
 
-    def _outcome(self, run: IndexRun | None) -> list[Content]:
-        if run is None:
-            return []
-        lines: list[Content] = []
-        if run.error is not None:
-            lines += [Content.styled(clean_line(run.error), "$text-error"), Content("")]
-        if run.report is not None:
-            lines += report_lines(run.report)
-        failures = list(run.failures)
-        number = run.n_failures
-        if run.report is not None and len(run.report.failures) > number:
-            failures, number = list(run.report.failures), len(run.report.failures)
-        if failures:
-            if lines:
-                lines.append(Content(""))
-            lines.append(Content.styled(f"Failures: {number:,}", "bold $text-error"))
-            lines += [_failure(failure) for failure in reversed(failures[-FAILURES_SHOWN:])]
-        return lines
+
+def _outcome(run: IndexRun | None) -> list[Row]:
+    """What went wrong, what was done, which notes failed."""
+    if run is None:
+        return []
+    groups: list[list[Row]] = []
+    if run.error is not None:
+        groups.append([plain(clean_line(run.error), "$text-error")])
+    if run.report is not None:
+        groups.append(report_rows(run.report))
+    failures, number = list(run.failures), run.n_failures
+    if run.report is not None and len(run.report.failures) > number:
+        failures, number = list(run.report.failures), len(run.report.failures)
+    groups.append(failure_rows(failures, number))
+    return [row for group in groups if group for row in (*group, plain())]
 
 
 def _interrupted(run: IndexRun | None) -> bool:
     return run is not None and run.finished and run.report is not None and run.report.cancelled
 
 
-def _share(snapshot: ProgressSnapshot) -> tuple[int, int]:
-    """Done and total of the stage under way; total is 0 where it is not known."""
-    match snapshot.stage:
-        case Stage.PARSE:
-            return snapshot.notes_done, snapshot.notes_total
-        case Stage.EMBED if snapshot.tokens_total:
-            # Batches are sorted by length, so tokens move evenly and passages do not.
-            return snapshot.tokens_done, snapshot.tokens_total
-        case Stage.EMBED:
-            return snapshot.chunks_done, snapshot.chunks_total
-        case Stage.STORE:
-            return snapshot.stored, snapshot.store_total
-    return 0, 0
-
-
 def _figures(snapshot: ProgressSnapshot) -> dict[str, str]:
-    notes = (
-        f"{snapshot.notes_done:,} / {snapshot.notes_total:,}" if snapshot.notes_total else f"{snapshot.notes_seen:,}"
-    )
+    notes = f"{snapshot.notes_done:,}/{snapshot.notes_total:,}" if snapshot.notes_total else f"{snapshot.notes_seen:,}"
     return {
         "notes": notes,
-        "chunks": f"{snapshot.chunks_done:,} / {snapshot.chunks_total:,}",
+        "chunks": f"{snapshot.chunks_done:,}/{snapshot.chunks_total:,}",
         "tokens": f"{snapshot.tokens_done:,}",
         "rate": rate(snapshot.chunks_per_second).removesuffix("/s"),
         "eta": duration(snapshot.eta_s),
         "elapsed": duration(snapshot.elapsed_s),
     }
-
-
-def _failure(failure: Failure) -> Content:
-    return Content.assemble(
-        Content.styled(f"{failure.stage:<6} ", "$foreground 62%"),
-        clean_line(failure.path),
-        Content.styled(f"  {clean_line(failure.reason)}", "$text-error"),
-    )

@@ -9,14 +9,17 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import OptionList, Static
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from obsidian_indexer.records import Status
 from obsidian_indexer.sanitize import clean_line
 from obsidian_indexer.tui.bridge import Phase, Warmth
+from obsidian_indexer.tui.rows import DIM
 from obsidian_indexer.tui.screens.base import BaseScreen
 from obsidian_indexer.tui.text import count
+from obsidian_indexer.tui.widgets.line import Line
+from obsidian_indexer.tui.work import start
 
 ENTRIES = (
     ("index", "Index", "bring the index up to date, or rebuild it"),
@@ -43,9 +46,9 @@ class MenuScreen(BaseScreen):
     def body(self) -> Iterable[Widget]:
         """One centred column."""
         with VerticalScroll(id="menu-column", can_focus=False):
-            yield Static("", id="menu-vault", markup=False)
+            yield Line(id="menu-vault")
             yield OptionList(*(Option(_entry(at), id=entry[0]) for at, entry in enumerate(ENTRIES)), id="menu-list")
-            yield Static("", id="menu-notes", markup=False)
+            yield Line(id="menu-notes")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Enter or a click opens the entry."""
@@ -56,7 +59,7 @@ class MenuScreen(BaseScreen):
         self.query_one("#menu-list", OptionList).highlighted = number - 1
         name = ENTRIES[number - 1][0]
         if name == "quit":
-            self.run_worker(self.app.action_quit, exit_on_error=False)
+            start(self, self.app.action_quit, "quit")
         else:
             self.indexer.go(name)
 
@@ -71,19 +74,22 @@ class MenuScreen(BaseScreen):
         """Trying again is offered only after a failure."""
         return self.bridge.phase is Phase.FAILED if action == "retry" else True
 
+    def offered(self) -> object:
+        """The keys depend on what is under way."""
+        return self.bridge.phase
+
     def tick(self) -> None:
         """Draw the vault's line and the notices."""
-        self.query_one("#menu-vault", Static).update(self._vault())
-        self.query_one("#menu-notes", Static).update(Content("\n").join(self._notes()))
-        self.refresh_bindings()
+        self.query_one("#menu-vault", Line).show(self._vault())
+        self.query_one("#menu-notes", Line).show(Content("\n").join(self._notes()))
 
     def _vault(self) -> Content:
         bridge = self.bridge
         if bridge.options is None:
-            return Content.styled("" if bridge.phase is Phase.FAILED else "Opening the index…", "$foreground 62%")
+            return Content.styled("" if bridge.phase is Phase.FAILED else "Opening the index…", DIM)
         path = bridge.options.vault_path
         name = Content.styled(clean_line(path.name), "bold $text-primary")
-        return Content("\n").join([name, Content.styled(self._counts(bridge.status), "$foreground 62%")])
+        return Content("\n").join([name, Content.styled(self._counts(bridge.status), DIM)])
 
     def _counts(self, status: Status | None) -> str:
         if status is None:
@@ -102,12 +108,12 @@ class MenuScreen(BaseScreen):
         lines: list[Content] = []
         if bridge.phase is Phase.FAILED and bridge.failure:
             lines.append(Content.styled(bridge.failure, "$text-error"))
-            lines.append(Content.styled("Press r to try again once it is put right.", "$foreground 62%"))
+            lines.append(Content.styled("Press r to try again once it is put right.", DIM))
             return lines
         if bridge.warmth is Warmth.LOADING:
-            lines.append(Content.styled("Loading the model… keyword search works meanwhile.", "$foreground 62%"))
+            lines.append(Content.styled("Loading the model… keyword search works meanwhile.", DIM))
         elif bridge.model_line:
-            lines.append(Content.styled(clean_line(bridge.model_line), "$foreground 62%"))
+            lines.append(Content.styled(clean_line(bridge.model_line), DIM))
         status = bridge.status
         if status is not None and status.writer and not bridge.indexing and not bridge.watch_on:
             writer = clean_line(status.writer)
@@ -121,7 +127,7 @@ def _entry(at: int) -> Content:
     return Content.assemble(
         Content.styled(f" {at + 1}  ", "$text-accent"),
         Content.styled(f"{label:<10}", "bold"),
-        Content.styled(hint, "$foreground 62%"),
+        Content.styled(hint, DIM),
     )
 
 

@@ -11,6 +11,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, LoadingIndicator, Static
 
+from obsidian_indexer.tui.rows import DIM, FAINT
+
 
 class FaultPanel(ModalScreen[None]):
     """Says what went wrong and what to do; any of enter, escape and the button closes it."""
@@ -48,8 +50,8 @@ class QuittingPanel(ModalScreen[None]):
         with Vertical(classes="panel"):
             yield Static(Content.styled("Stopping after this batch…", "bold"), markup=False)
             yield Static(
-                Content.styled("What was done is kept; the next run goes on from there.", "$foreground 62%"),
+                Content.styled("What was done is kept; the next run goes on from there.", DIM),
                 markup=False,
             )
             yield LoadingIndicator()
-            yield Static(Content.styled("ctrl+q leaves at once", "$foreground 40%"), markup=False)
+            yield Static(Content.styled("ctrl+q leaves at once", FAINT), markup=False)

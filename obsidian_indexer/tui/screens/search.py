@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import Input, OptionList
 
 from obsidian_indexer.errors import IndexerError
 from obsidian_indexer.records import Hit, SearchResult
@@ -21,10 +21,13 @@ from obsidian_indexer.sanitize import clean_line
 from obsidian_indexer.tui.bridge import Phase, Warmth
 from obsidian_indexer.tui.opening import editor_command
 from obsidian_indexer.tui.passage import Passage, passage_window
+from obsidian_indexer.tui.rows import DIM, fit, spread
 from obsidian_indexer.tui.screens.base import BaseScreen
-from obsidian_indexer.tui.text import breadcrumb, count, fit, line_range, query_terms, spread
+from obsidian_indexer.tui.text import breadcrumb, count, line_range, query_terms
 from obsidian_indexer.tui.widgets.hit_list import HitList
+from obsidian_indexer.tui.widgets.line import Line
 from obsidian_indexer.tui.widgets.preview import Preview
+from obsidian_indexer.tui.work import start
 
 MODES = ("hybrid", "semantic", "keyword")
 # Keys of one quick burst are answered together; shorter than anybody notices.
@@ -51,17 +54,18 @@ class SearchScreen(BaseScreen):
         self._refining = False
         self._similar_to: Hit | None = None
         self._problem: str | None = None
+        self._read: Hit | None = None
 
     def body(self) -> Iterable[Widget]:
         """Query, a line about the answer, then results and note, or a sentence instead of both."""
         yield Input(placeholder="Type to search", id="query", compact=True)
-        yield Static("", id="answer", markup=False)
+        yield Line(id="answer")
         with Horizontal(id="found"):
             yield HitList(id="hits")
             with Vertical(id="note"):
-                yield Static("", id="note-place", markup=False)
+                yield Line(id="note-place")
                 yield Preview(id="preview")
-        yield Static("", id="advice", markup=False)
+        yield Line(id="advice")
 
     def on_screen_resume(self) -> None:
         """Coming back asks again, since the index may have changed; the query keeps the focus."""
@@ -101,9 +105,7 @@ class SearchScreen(BaseScreen):
             self._take(None)
             return
         self._refining = True
-        self.run_worker(
-            partial(self._answer_query, self._query, self.mode), group="search", exclusive=True, exit_on_error=False
-        )
+        start(self, partial(self._answer_query, self._query, self.mode), "search")
 
     async def _answer_query(self, query: str, mode: str) -> None:
         """Keyword hits at once, then, after a pause in typing, the hits of the mode.
@@ -151,8 +153,12 @@ class SearchScreen(BaseScreen):
 
     def action_focus_hits(self) -> None:
         """From typing to the results."""
-        if self.query_one(HitList).hits:
-            self.query_one(HitList).focus()
+        hits = self.query_one(HitList)
+        if hits.has_focus:
+            # Two quick presses are both sent to the query, which had the focus when they came.
+            hits.action_cursor_down()
+        elif hits.hits:
+            hits.focus()
 
     def action_focus_query(self) -> None:
         """Back to typing."""
@@ -165,7 +171,7 @@ class SearchScreen(BaseScreen):
             return
         self._refining = True
         self._problem = None
-        self.run_worker(partial(self._answer_similar, hit), group="search", exclusive=True, exit_on_error=False)
+        start(self, partial(self._answer_similar, hit), "search")
 
     async def _answer_similar(self, hit: Hit) -> None:
         try:
@@ -203,7 +209,7 @@ class SearchScreen(BaseScreen):
         if hit is None:
             self.workers.cancel_group(self, "note")
             return
-        self.run_worker(partial(self._load_note, hit), group="note", exclusive=True, exit_on_error=False)
+        start(self, partial(self._load_note, hit), "note")
 
     async def _load_note(self, hit: Hit) -> None:
         await asyncio.sleep(PREVIEW_DELAY_S)
@@ -218,14 +224,18 @@ class SearchScreen(BaseScreen):
             preview.show_message(clean_line(str(error)))
             return
         preview.show(passage)
-        self._place_line(hit)
+        self._read = hit
+        self._draw_place()
 
-    def _place_line(self, hit: Hit) -> None:
-        place = self.query_one("#note-place", Static)
+    def _draw_place(self) -> None:
+        hit = self._read
+        if hit is None:
+            return
+        place = self.query_one("#note-place", Line)
         parts = [clean_line(hit.title), breadcrumb(hit.title, hit.headings)]
         left = Content.styled(" › ".join(part for part in parts if part), "bold")
-        lines = Content.styled(f"lines {line_range(hit.start_line, hit.end_line)}", "$foreground 62%")
-        place.update(spread(left, lines, max(1, place.content_size.width)))
+        lines = Content.styled(f"lines {line_range(hit.start_line, hit.end_line)}", DIM)
+        place.show(spread(left, lines, max(1, place.content_size.width)))
 
     # ---- opening
 
@@ -233,7 +243,7 @@ class SearchScreen(BaseScreen):
         """Open the highlighted result in Obsidian."""
         hit = self.query_one(HitList).selected
         if hit is not None:
-            self.run_worker(partial(self._open, hit), group="open", exclusive=True, exit_on_error=False)
+            start(self, partial(self._open, hit), "open")
 
     async def _open(self, hit: Hit) -> None:
         try:
@@ -264,12 +274,13 @@ class SearchScreen(BaseScreen):
 
     def tick(self) -> None:
         """Draw the line about the answer, or the advice when there is nothing to list."""
-        line = self.query_one("#answer", Static)
-        line.update(fit(self._answer_line(), max(1, line.content_size.width)))
+        line = self.query_one("#answer", Line)
+        line.show(fit(self._answer_line(), max(1, line.content_size.width)))
+        self._draw_place()
         empty = not self.query_one(HitList).hits
         self.set_class(empty, "-empty")
         if empty:
-            self.query_one("#advice", Static).update(self._advice())
+            self.query_one("#advice", Line).show(self._advice())
 
     def _answer_line(self) -> Content:
         mode = Content.styled(self.mode, "$text-accent")
@@ -282,10 +293,10 @@ class SearchScreen(BaseScreen):
             head = f"like {clean_line(self._similar_to.title)}"
         else:
             head = count(len(answer.hits), "result")
-        parts: list[Content | str] = [mode, Content.styled(f" · {head} · {answer.took_ms:.0f} ms", "$foreground 62%")]
+        parts: list[Content | str] = [mode, Content.styled(f" · {head} · {answer.took_ms:.0f} ms", DIM)]
         if self._refining:
             waiting = "loading the model…" if self.bridge.warmth is Warmth.LOADING else "refining…"
-            parts.append(Content.styled(f" · {waiting}", "$foreground 62%"))
+            parts.append(Content.styled(f" · {waiting}", DIM))
         if answer.notice:
             parts.append(Content.styled(f" · {clean_line(answer.notice)}", "$text-warning"))
         return Content.assemble(*parts)
@@ -295,15 +306,13 @@ class SearchScreen(BaseScreen):
         if bridge.phase is Phase.FAILED:
             return Content.styled(bridge.failure or "", "$text-error")
         if bridge.phase is Phase.OPENING:
-            return Content.styled("Opening the index…", "$foreground 62%")
+            return Content.styled("Opening the index…", DIM)
         if bridge.status is not None and not bridge.status.notes and not bridge.indexing:
             return Content("Nothing is indexed yet.\nPress escape, then 1, to index this vault.")
         if not self._query:
-            return Content.styled(
-                "Type a few words, or a question.\ntag:  path:  file:  narrow the search.", "$foreground 62%"
-            )
+            return Content.styled("Type a few words, or a question.\ntag:  path:  file:  narrow the search.", DIM)
         if self._refining:
-            return Content.styled("Searching…", "$foreground 62%")
+            return Content.styled("Searching…", DIM)
         if self._problem is not None:
             return Content("")
         text = f"Nothing found for “{self._query}”.\nFewer words, or ctrl+t for another mode, may help."

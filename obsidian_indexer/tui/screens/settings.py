@@ -10,25 +10,32 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import OptionList, Static
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from obsidian_indexer.errors import IndexerError
 from obsidian_indexer.options import SettingRow
 from obsidian_indexer.sanitize import clean_line
+from obsidian_indexer.tui.rows import DIM, fit, spread
 from obsidian_indexer.tui.screens.base import BaseScreen
 from obsidian_indexer.tui.screens.edit_setting import EditSetting
-from obsidian_indexer.tui.text import fit, spread
-from obsidian_indexer.tui.values import shown_value
+from obsidian_indexer.tui.values import display_value
+from obsidian_indexer.tui.widgets.line import Line
+from obsidian_indexer.tui.work import start
 
 NAME_CELLS = 24
+
+
+class SettingList(OptionList):
+    """The settings, with the key that changes one in the key help."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Change")]
 
 
 class SettingsScreen(BaseScreen):
     """Settings by section; below, what the highlighted one means."""
 
     HEADING = "Settings"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "edit", "Change")]
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,8 +45,8 @@ class SettingsScreen(BaseScreen):
     def body(self) -> Iterable[Widget]:
         """The list, and the meaning of the highlighted row."""
         with Vertical(id="settings-body"):
-            yield OptionList(id="settings-list", markup=False)
-            yield Static("", id="setting-doc", markup=False)
+            yield SettingList(id="settings-list", markup=False)
+            yield Line(id="setting-doc")
 
     def on_screen_resume(self) -> None:
         """Read the settings again each time the screen opens."""
@@ -48,13 +55,13 @@ class SettingsScreen(BaseScreen):
 
     def reload(self) -> None:
         """Read the settings in the background and draw them."""
-        self.run_worker(self._read, group="settings", exclusive=True, exit_on_error=False)
+        start(self, self._read, "settings")
 
     async def _read(self) -> None:
         try:
             rows = await self.bridge.outside(lambda: tuple(self.indexer.settings_view()))
         except IndexerError as error:
-            self.query_one("#setting-doc", Static).update(Content.styled(clean_line(str(error)), "$text-error"))
+            self.query_one("#setting-doc", Line).show(Content.styled(clean_line(str(error)), "$text-error"))
             return
         self._rows = rows
         self._draw()
@@ -69,13 +76,11 @@ class SettingsScreen(BaseScreen):
         row = self._row(event.option_id)
         if row is None:
             return
-        head = Content.assemble(
-            (f"{row.section}.{row.name}", "bold"), (f"  from {clean_line(row.source)}", "$foreground 62%")
-        )
+        head = Content.assemble((f"{row.section}.{row.name}", "bold"), (f"  from {clean_line(row.source)}", DIM))
         lines = [head, Content(clean_line(row.doc))]
         if row.choices:
-            lines.append(Content.styled("One of: " + ", ".join(row.choices), "$foreground 62%"))
-        self.query_one("#setting-doc", Static).update(Content("\n").join(lines))
+            lines.append(Content.styled("One of: " + ", ".join(row.choices), DIM))
+        self.query_one("#setting-doc", Line).show(Content("\n").join(lines))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Enter or a click changes the setting."""
@@ -118,8 +123,8 @@ def _options(rows: Sequence[SettingRow], width: int) -> Iterable[Option]:
 
 def _line(row: SettingRow, width: int) -> Content:
     plain = row.source == "default"
-    value = Content.styled(shown_value(row.value), "$foreground 62%" if plain else "bold $text-accent")
-    source = Content.styled("" if plain else clean_line(row.source), "$foreground 62%")
+    value = Content.styled(display_value(row.value), DIM if plain else "bold $text-accent")
+    source = Content.styled("" if plain else clean_line(row.source), DIM)
     if width < 2 * NAME_CELLS + 8:
         return spread(Content(row.name), fit(value, max(6, width // 2 - 1)), width)
     left = Content.assemble(f"{row.name:<{NAME_CELLS}}", value)

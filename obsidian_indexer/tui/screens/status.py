@@ -6,14 +6,15 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
 
+from obsidian_indexer.sanitize import clean_line
 from obsidian_indexer.tui.bridge import Phase
-from obsidian_indexer.tui.reports import status_lines
+from obsidian_indexer.tui.reports import status_rows
+from obsidian_indexer.tui.rows import DIM, plain
 from obsidian_indexer.tui.screens.base import BaseScreen
+from obsidian_indexer.tui.widgets.page import Page
+from obsidian_indexer.tui.work import start
 
 
 class StatusScreen(BaseScreen):
@@ -24,8 +25,7 @@ class StatusScreen(BaseScreen):
 
     def body(self) -> Iterable[Widget]:
         """One scrollable text."""
-        with VerticalScroll(id="status-body"):
-            yield Static("", id="status-text", markup=False)
+        yield Page(id="status-body")
 
     def on_screen_resume(self) -> None:
         """Ask for the health when the screen comes to the front."""
@@ -35,7 +35,7 @@ class StatusScreen(BaseScreen):
     def action_refresh(self) -> None:
         """Ask for the health again."""
         if self.bridge.phase is Phase.READY:
-            self.run_worker(self._ask, group="status", exclusive=True, exit_on_error=False)
+            start(self, self._ask, "status")
 
     async def _ask(self) -> None:
         await self.bridge.refresh_status(notes=True)
@@ -43,9 +43,9 @@ class StatusScreen(BaseScreen):
     def tick(self) -> None:
         """Draw the health as last told."""
         bridge = self.bridge
-        text = self.query_one("#status-text", Static)
         if bridge.status is None:
             waiting = bridge.failure if bridge.phase is Phase.FAILED else "Opening the index…"
-            text.update(Content.styled(waiting or "", "$foreground 62%"))
+            rows = [plain(clean_line(waiting or ""), DIM)]
         else:
-            text.update(Content("\n").join(status_lines(bridge.status, bridge.model_line)))
+            rows = status_rows(bridge.status, bridge.model_line)
+        self.query_one(Page).show(rows)

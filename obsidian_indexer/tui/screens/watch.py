@@ -7,23 +7,26 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Button, Static
+from textual.widgets import Button
 
 from obsidian_indexer.events import WatchState
 from obsidian_indexer.sanitize import clean_line
-from obsidian_indexer.tui.bridge import LogEntry, Phase, WatchRun
+from obsidian_indexer.tui.bridge import Phase, WatchRun
+from obsidian_indexer.tui.rows import DIM, Row
 from obsidian_indexer.tui.screens.base import BaseScreen
-from obsidian_indexer.tui.text import activity, event_line
+from obsidian_indexer.tui.text import activity, event_row
+from obsidian_indexer.tui.widgets.line import Line
+from obsidian_indexer.tui.widgets.page import Page
 
 STATE_TEXT = {
     WatchState.STARTING: ("◌", "Starting: bringing the index up to date", "$text-warning"),
     WatchState.LIVE: ("●", "Live: changes are taken up as they are saved", "$text-success"),
     WatchState.POLLING: ("●", "Polling: the folder is compared every few seconds", "$text-success"),
     WatchState.PAUSED: ("◌", "Paused", "$text-warning"),
-    WatchState.STOPPED: ("○", "Stopped", "$foreground 62%"),
+    WatchState.STOPPED: ("○", "Stopped", DIM),
 }
 ROWS_SHOWN = 500
 
@@ -41,7 +44,7 @@ class WatchScreen(BaseScreen):
     def __init__(self) -> None:
         super().__init__()
         self._last_entry = 0
-        self._rows: deque[Content] = deque(maxlen=ROWS_SHOWN)
+        self._rows: deque[Row] = deque(maxlen=ROWS_SHOWN)
 
     def body(self) -> Iterable[Widget]:
         """Buttons, state, log."""
@@ -49,9 +52,8 @@ class WatchScreen(BaseScreen):
             with Horizontal(id="watch-buttons"):
                 yield Button("Start", id="start", variant="primary", compact=True)
                 yield Button("Stop", id="stop", compact=True)
-            yield Static("", id="watch-state", markup=False)
-            with VerticalScroll(id="watch-log"):
-                yield Static("", id="watch-text", markup=False)
+            yield Line(id="watch-state")
+            yield Page(id="watch-log")
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """The buttons do what their keys do."""
@@ -81,38 +83,32 @@ class WatchScreen(BaseScreen):
     def action_clear(self) -> None:
         """Empty the log on the screen."""
         self._rows.clear()
-        self.query_one("#watch-text", Static).update("")
+        self.query_one(Page).show(())
+
+    def offered(self) -> object:
+        """The keys depend on what is under way."""
+        return self.bridge.watch_on
 
     def tick(self) -> None:
         """Draw the state and the entries that came since."""
         bridge = self.bridge
         self.query_one("#start", Button).disabled = bridge.watch_on or bridge.phase is not Phase.READY
         self.query_one("#stop", Button).disabled = not bridge.watch_on
-        self.query_one("#watch-state", Static).update(_state(bridge.watching))
+        self.query_one("#watch-state", Line).show(_state(bridge.watching))
         self._draw_log()
-        self.refresh_bindings()
 
     def _draw_log(self) -> None:
         entries = self.bridge.log_since(self._last_entry)
         if not entries:
             return
         self._last_entry = entries[-1].number
-        self._rows.extend(_row(entry) for entry in entries)
-        log = self.query_one("#watch-log", VerticalScroll)
-        # A reader who scrolled up stays where the eyes are.
-        follow = log.is_vertical_scroll_end
-        self.query_one("#watch-text", Static).update(Content("\n").join(self._rows))
-        if follow:
-            log.call_after_refresh(log.scroll_end, animate=False)
-
-
-def _row(entry: LogEntry) -> Content:
-    return Content.assemble(Content.styled(f"{entry.at:%H:%M:%S}  ", "$foreground 62%"), event_line(entry.event))
+        self._rows.extend(event_row(entry.event, f"{entry.at:%H:%M:%S}") for entry in entries)
+        self.query_one(Page).show(tuple(self._rows), follow=True)
 
 
 def _state(watching: WatchRun | None) -> Content:
     if watching is None:
-        return Content.styled("○ Off. Start it to keep the index live while you write.", "$foreground 62%")
+        return Content.styled("○ Off. Start it to keep the index live while you write.", DIM)
     if watching.error is not None:
         return Content.styled(f"○ {clean_line(watching.error)}", "$text-error")
     if watching.cancel.cancelled and not watching.finished:
@@ -123,5 +119,5 @@ def _state(watching: WatchRun | None) -> Content:
     if watching.finished:
         return line
     if watching.state is WatchState.STARTING:
-        return Content.assemble(line, Content.styled(f" · {activity(watching.progress.snapshot())}", "$foreground 62%"))
-    return Content.assemble(line, Content.styled(f" · since {watching.since:%H:%M}", "$foreground 62%"))
+        return Content.assemble(line, Content.styled(f" · {activity(watching.progress.snapshot())}", DIM))
+    return Content.assemble(line, Content.styled(f" · since {watching.since:%H:%M}", DIM))

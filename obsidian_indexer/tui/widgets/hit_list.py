@@ -79,7 +79,7 @@ class HitList(OptionList):
             super().action_cursor_down()
 
     def _row_width(self) -> int:
-        return max(12, self.size.width - self.styles.scrollbar_size_vertical - 3)
+        return max(12, self.size.width - self.styles.scrollbar_size_vertical - 2)
 
     def _draw(self) -> None:
         self._drawn_width = self._row_width()

@@ -8,7 +8,8 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from obsidian_indexer.tui.passage import Passage, PassageLine
+from obsidian_indexer.tui.passage import Passage
+from obsidian_indexer.tui.rows import DIM, flow
 
 MARK = "▎"
 # Rows of context that stay visible above the passage.
@@ -38,7 +39,7 @@ class Preview(VerticalScroll):
     def show_message(self, message: str) -> None:
         """Show one plain sentence instead of a note."""
         self._passage = None
-        self._body.update(Content.styled(message, "$foreground 62%"))
+        self._body.update(Content.styled(message, DIM))
         self.scroll_home(animate=False)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -61,7 +62,7 @@ class Preview(VerticalScroll):
             marked = passage.start <= line.number <= passage.end
             if line.number == passage.start:
                 self.mark_row = len(rows)
-            wrapped = wrap_line(line, self._width - 2)
+            wrapped = flow(line.row, self._width - 2)
             if marked:
                 self.mark_rows += len(wrapped)
             rows += [_marked(row, self._width) if marked else Content.assemble("  ", row) for row in wrapped]
@@ -72,15 +73,6 @@ class Preview(VerticalScroll):
     def _scroll_to_mark(self) -> None:
         context = CONTEXT_ROWS if self.size.height > 3 * CONTEXT_ROWS else 0
         self.scroll_to(y=max(0, self.mark_row - context), animate=False, immediate=True)
-
-
-def wrap_line(line: PassageLine, width: int) -> list[Content]:
-    """The rows of a source line at that width; rows after the first hang under the text."""
-    lead = line.lead
-    room = max(4, width - lead.cell_length)
-    rows = [row.rstrip() for row in line.text.wrap(room)] if line.text.plain else [Content("")]
-    follow = lead if line.repeat else Content(" " * lead.cell_length)
-    return [Content.assemble(lead if at == 0 else follow, row) for at, row in enumerate(rows)]
 
 
 def _marked(row: Content, width: int) -> Content:

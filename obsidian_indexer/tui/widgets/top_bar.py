@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from textual.content import Content
-from textual.widgets import Static
 
-from obsidian_indexer.tui.text import spread
+from obsidian_indexer.tui.rows import DIM, FAINT, spread
+from obsidian_indexer.tui.widgets.line import Line
 
 
-class TopBar(Static):
+class TopBar(Line):
     """One line; the left side names the place, the right side the activity."""
 
     def __init__(self, heading: str) -> None:
-        super().__init__("", markup=False)
+        super().__init__()
         self._heading = heading
-        self._shown: tuple[str, str, int] | None = None
 
-    def show(self, vault: str, activity: str) -> None:
+    def show_place(self, vault: str, activity: str) -> None:
         """Show a vault name and an activity, both clean."""
         width = self.content_size.width
-        state = (vault, activity, width)
-        if state == self._shown or width <= 0:
+        if width <= 0:
             return
-        self._shown = state
         parts: list[Content | str] = []
         if vault:
-            parts += [Content.styled(vault, "$foreground 62%"), Content.styled("  ›  ", "$foreground 40%")]
+            parts += [Content.styled(vault, DIM), Content.styled("  ›  ", FAINT)]
         left = Content.assemble(*parts, Content.styled(self._heading, "bold"))
         if activity and left.cell_length + len(activity) + 2 > width:
             left = Content.styled(self._heading, "bold")
-        self.update(spread(left, Content.styled(activity, "$text-accent"), width))
+        self.show(spread(left, Content.styled(activity, "$text-accent"), width))

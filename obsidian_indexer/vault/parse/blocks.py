@@ -62,10 +62,10 @@ class _Frame:
     previous: tuple[int, int] | None = None
 
 
-def read_body(text: str, first_line: int = 1) -> Body:
-    """The body of a note: `text` with `\\n` line breaks, whose first line is line `first_line` of the file."""
-    tokens, environment = parse_blocks(text)
-    return _Walker(text.split("\n"), first_line, environment).walk(tokens)
+def read_body(lines: list[str], first_line: int = 1) -> Body:
+    """The body of a note: its lines, the first of which is line `first_line` of the file."""
+    tokens, environment = parse_blocks("\n".join(lines))
+    return _Walker(lines, first_line, environment).walk(tokens)
 
 
 class _Walker:
@@ -230,7 +230,8 @@ class _Walker:
             self._outline.pop()
         self._outline.append((level, text))
         self._path = tuple(title for _, title in self._outline if title)
-        self._body.headings.append(Heading(level, text, start + self._first))
+        raw = source[: source.rindex("^")].rstrip() if name else source
+        self._body.headings.append(Heading(level, text, start + self._first, raw.replace("\n", " ")))
         self._emit(BlockKind.HEADING, text, start, end)
         self._frames[-1].previous = (start, end)
         if name:

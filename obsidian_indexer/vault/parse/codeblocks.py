@@ -7,7 +7,7 @@ import re
 _DROPPED = frozenset({"dataview", "dataviewjs", "query", "tasks", "base", "button", "json-canvas"})
 # The shapes in which Mermaid writes a label: quoted, in brackets of a node, on an edge, or after a colon.
 _MERMAID_LABEL = re.compile(
-    r'"([^"\n]*)"|\[+\(?([^\[\]()"\n]+)\)?\]+|\(+\[?([^()\[\]"\n]+)\]?\)+|\{+([^{}"\n]+)\}+|\|([^|"\n]+)\||: ?([^:"\n]+)$',
+    r'"([^"\n]*)"|[\[({]{1,3}([^\[\](){}"\n]+)[\])}]|\|([^|"\n]+)\||: ?([^:"\n]+)$',
     re.MULTILINE,
 )
 _MERMAID_TITLE = re.compile(r"^[ \t]*(?:title|section|participant .* as|actor .* as)[ \t:]+(.+)$", re.MULTILINE)

@@ -118,9 +118,7 @@ class _Reading:
 
     def _add_link(self, target: Target | None, display: str | None, line: int, *, embed: bool) -> None:
         if target is not None:
-            self._findings.links.append(
-                Link(target.path, target.heading, target.block, display or None, embed, line)
-            )
+            self._findings.links.append(Link(target.path, target.heading, target.block, display or None, embed, line))
 
     def _comment(self, source: str, pos: int) -> None:
         """A comment shows nothing, but its tags and links count."""

@@ -12,10 +12,9 @@ from functools import lru_cache
 
 from markdown_it import MarkdownIt
 from markdown_it.parser_block import ParserBlock
+from markdown_it.ruler import RuleOptionsType
 from markdown_it.rules_block import StateBlock
-from markdown_it.rules_inline import backtick, entity, escape, html_inline, link_pairs
-from markdown_it.rules_inline.emphasis import postProcess as finish_emphasis
-from markdown_it.rules_inline.emphasis import tokenize as emphasis
+from markdown_it.rules_inline import backtick, emphasis, entity, escape, html_inline, link_pairs
 from markdown_it.token import Token
 from markdown_it.utils import EnvType
 from mdit_py_plugins.footnote.index import footnote_def
@@ -45,8 +44,8 @@ _RULES: dict[str, tuple[InlineRule, ...]] = {
     "#": (tag,),
     "$": (math.math,),
     "&": (lambda state: entity(state, False),),
-    "*": (lambda state: emphasis(state, False),),
-    "_": (lambda state: emphasis(state, False),),
+    "*": (lambda state: emphasis.tokenize(state, False),),
+    "_": (lambda state: emphasis.tokenize(state, False),),
     "<": (templates.template, html_comment, urls.angle_url, lambda state: html_inline(state, False)),
     "[": (wikilinks.wikilink, footnote_reference, brackets.open_link),
     "]": (brackets.close_bracket,),
@@ -95,7 +94,7 @@ class VaultBlocks(ParserBlock):
 
 
 def parse_blocks(text: str) -> tuple[list[Token], EnvType]:
-    """The block tokens of a text whose line breaks are `\\n`, and the environment its inline texts need."""
+    """The block tokens of a text whose lines end in LF, and the environment its inline texts need."""
     markdown = markdown_parser()
     tokens: list[Token] = []
     environment: EnvType = {}
@@ -130,7 +129,7 @@ def parse_inline(text: str, environment: EnvType, context: Context) -> list[Toke
         state.pushPending()
     if state.delimiters or state.tokens_meta:
         link_pairs(state)
-        finish_emphasis(state)
+        emphasis.postProcess(state)
         finish_pairs(state)
     keep_link_tags(state)
     return state.tokens
@@ -143,7 +142,7 @@ def markdown_parser() -> VaultMarkdown:
     markdown.options["maxNesting"] = MAX_NESTING + 1
     markdown.block = VaultBlocks()
     ruler = markdown.block.ruler
-    interrupts = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    interrupts: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     ruler.at("table", tables.table, {"alt": ["paragraph", "reference"]})
     ruler.before("fence", "obsidian_spans", _span_block, interrupts)
     ruler.before("reference", "footnote_def", footnote_def, {"alt": ["paragraph", "reference"]})

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The lines of a file without their ends. Only CRLF, LF and lone CR end a line."""
-
-    lines: list[str]
-
-    @classmethod
-    def of(cls, text: str) -> Source:
-        """The lines of a decoded text."""
-        return cls(text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+def split_lines(text: str) -> list[str]:
+    """The lines of a decoded file without their ends. Only CRLF, LF and lone CR end a line."""
+    text = text.removeprefix("\ufeff")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.replace("\0", "\ufffd").split("\n")
 
 
 def last_written_lines(lines: list[str]) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:|//")
@@ -35,8 +35,8 @@ def parse_wikilink(inner: str, *, embed: bool = False) -> Target | None:
     display: str | None = right.strip() if bar else None
     if embed and display is not None:
         display = without_size(display)
-    path, heading, block, shown = _split_subpath(left)
-    return Target(without_extension(path), heading, block, display or None, display or shown)
+    target = split_subpath(left)
+    return replace(target, display=display, shown=display) if display else target
 
 
 def parse_destination(href: str) -> Target | None:
@@ -45,8 +45,8 @@ def parse_destination(href: str) -> Target | None:
         return None
     path, mark, sub = href.partition("#")
     left = unquote(path).strip()
-    _, heading, block, _ = _split_subpath(mark + unquote(sub).strip())
-    return Target(without_extension(left), heading, block, None, left)
+    target = split_subpath(mark + unquote(sub).strip())
+    return Target(without_extension(left), target.heading, target.block, None, left)
 
 
 def without_extension(path: str) -> str:
@@ -62,17 +62,18 @@ def without_size(display: str) -> str:
     return head.strip() if bar else ""
 
 
-def _split_subpath(left: str) -> tuple[str, str | None, str | None, str]:
-    """Path, heading, block and default display of a link without its display text."""
+def split_subpath(left: str) -> Target:
+    """A path and what follows its first `#`: headings, or one block id. Shown are the path and headings."""
     if left.startswith("##"):
         # Typed to search for headings of the whole vault; it never leads anywhere.
-        return left, None, None, left
+        return Target(left, None, None, None, left)
     path, mark, sub = left.partition("#")
     path = path.strip()
     parts = [part.strip() for part in sub.split("#")] if mark else []
     parts = [part for part in parts if part]
+    target = without_extension(path)
     if not parts:
-        return path, None, None, path
+        return Target(target, None, None, None, path)
     if len(parts) == 1 and parts[0].startswith("^") and len(parts[0]) > 1:
-        return path, None, parts[0][1:].strip(), path
-    return path, "#".join(parts), None, " > ".join([path, *parts] if path else parts)
+        return Target(target, None, parts[0][1:].strip(), None, path)
+    return Target(target, "#".join(parts), None, None, " > ".join([path, *parts] if path else parts))

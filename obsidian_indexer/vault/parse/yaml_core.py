@@ -11,7 +11,7 @@ import math
 import re
 
 import yaml
-from yaml.cyaml import CParser
+from yaml import CSafeLoader
 from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
@@ -68,7 +68,7 @@ def load(text: str) -> Value:
     if hidden:
         clean = clean.translate(_HIDE)
     try:
-        return _Builder(hidden).build(CParser(clean))
+        return _Builder(hidden).build(CSafeLoader(clean))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise YamlError("frontmatter-invalid", error.problem or "not YAML", mark.line if mark else 0) from None
@@ -87,7 +87,7 @@ class _Builder:
         # Open collections: the value, the pending key of a map (or None), its anchor and how many values it holds.
         self._open: list[_Collection] = []
 
-    def build(self, parser: CParser) -> Value:
+    def build(self, parser: CSafeLoader) -> Value:
         documents = 0
         while parser.check_event():
             event = parser.get_event()
@@ -105,7 +105,7 @@ class _Builder:
                     raise YamlError("frontmatter-invalid", "more than one document", _line(event))
         return self._root
 
-    def _start(self, event: Event) -> None:
+    def _start(self, event: MappingStartEvent | SequenceStartEvent) -> None:
         if len(self._open) >= MAX_DEPTH:
             raise YamlError("frontmatter-too-deep", f"nested deeper than {MAX_DEPTH} levels", _line(event))
         self._open.append(_Collection({} if isinstance(event, MappingStartEvent) else [], event.anchor))

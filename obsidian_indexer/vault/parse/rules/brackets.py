@@ -37,9 +37,7 @@ def _open(state: VaultState, kind: BracketKind) -> bool:
     token.content = _OPENERS[kind]
     state.pos += len(token.content)
     state.brackets.append(
-        Bracket(
-            kind, token, len(state.tokens) - 1, state.pos - 1, len(state.delimiters), len(state.tokens_meta)
-        )
+        Bracket(kind, token, len(state.tokens) - 1, state.pos - 1, len(state.delimiters), len(state.tokens_meta))
     )
     return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markdown_it.rules_block import StateBlock
 
-from obsidian_indexer.vault.parse.rules.spans import closing_line, resume_after
+from obsidian_indexer.vault.parse.rules.spans import closing_line, is_open_above, resume_after
 from obsidian_indexer.vault.parse.state import VaultState
 
 
@@ -37,7 +37,7 @@ def comment_block(state: StateBlock, start_line: int, end_line: int, silent: boo
         # Text follows on the same line, so it is a paragraph with a comment in it.
         return False
     if silent:
-        return True
+        return state.parentType != "paragraph" or not is_open_above(state, start_line, "%%")
     limit = state.eMarks[end_line - 1]
     if end < 0:
         end = state.src.find("%%", pos + 2, limit)

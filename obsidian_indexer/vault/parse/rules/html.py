@@ -5,14 +5,13 @@ from __future__ import annotations
 import html
 import re
 
+from markdown_it.common.html_blocks import block_names
+
 from obsidian_indexer.vault.parse.state import VaultState
 
 _NAME = re.compile(r"</?([A-Za-z][A-Za-z0-9\-]*)")
 _UNSEEN = ("script", "style")
-_BREAKS = frozenset(
-    "address article aside blockquote br caption dd details div dl dt figcaption figure footer form h1 h2 h3 h4 h5 h6 "
-    "header hr li main nav ol option p section summary table tbody td tfoot th thead tr ul".split()
-)
+_BREAKS = frozenset({*block_names, "br", "td", "th"})
 
 
 def html_comment(state: VaultState) -> bool:

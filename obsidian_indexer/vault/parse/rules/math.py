@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markdown_it.rules_block import StateBlock
 
-from obsidian_indexer.vault.parse.rules.spans import closing_line, resume_after
+from obsidian_indexer.vault.parse.rules.spans import closing_line, is_open_above, resume_after
 from obsidian_indexer.vault.parse.state import VaultState
 
 
@@ -44,6 +44,8 @@ def math_block(state: StateBlock, start_line: int, end_line: int, silent: bool) 
     pos = state.bMarks[start_line] + state.tShift[start_line]
     if not state.src.startswith("$$", pos) or state.src.startswith("$", pos + 2):
         return False
+    if silent and state.parentType == "paragraph" and is_open_above(state, start_line, "$$"):
+        return False
     line_end = state.eMarks[start_line]
     end = state.src.find("$$", pos + 2, line_end)
     if end >= 0:
@@ -52,11 +54,11 @@ def math_block(state: StateBlock, start_line: int, end_line: int, silent: bool) 
     else:
         limit = state.eMarks[end_line - 1]
         # The searches that fail all fail at the same limit: remembered, so that many openers cost one search.
-        if pos >= state.env.get(("no math", limit), limit + 1):
+        if pos >= state.env.get(f"no math before {limit}", limit + 1):
             return False
         end = state.src.find("$$", pos + 2, limit)
         if end < 0:
-            state.env["no math", limit] = pos
+            state.env[f"no math before {limit}"] = pos
             return False
     if silent:
         return True

@@ -12,6 +12,20 @@ def closing_line(state: StateBlock, pos: int, start_line: int, end_line: int) ->
     return max(start_line, bisect_right(state.bMarks, pos, start_line, end_line) - 1)
 
 
+def is_open_above(state: StateBlock, line: int, marker: str) -> bool:
+    """Whether the paragraph being read, up to `line`, opens something that a `marker` in this line closes.
+
+    What was counted is remembered, since each line of a paragraph may ask.
+    """
+    key = "open above " + marker
+    start, counted, number = state.env.get(key, (-1, -1, 0))
+    if start != state.line or counted > line:
+        start, counted, number = state.line, state.line, 0
+    number += state.src.count(marker, state.bMarks[counted], state.bMarks[line])
+    state.env[key] = (start, line, number)
+    return bool(number % 2)
+
+
 def resume_after(state: StateBlock, line: int, pos: int) -> None:
     """Go on behind a block that ended at `pos` in `line`: with the rest of that line, or the next when it is blank."""
     end = state.eMarks[line]

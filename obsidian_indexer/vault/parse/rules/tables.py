@@ -1,4 +1,4 @@
-"""Tables: markdown-it-py's rule, with Obsidian's condition that a delimiter cell has at least two dashes."""
+"""Tables: markdown-it-py's rule, with Obsidian's condition that the delimiter row has at least two dashes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_block import table as gfm_table
 
-_DELIMITERS = re.compile(r"\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?[ \t]*")
+_DELIMITERS = re.compile(r"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
 
 
 def table(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
@@ -16,6 +16,8 @@ def table(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bo
         return False
     pos = state.bMarks[start_line + 1] + state.tShift[start_line + 1]
     end = state.eMarks[start_line + 1]
-    if pos >= end or state.src[pos] not in "|-:" or not _DELIMITERS.fullmatch(state.src, pos, end):
+    if pos >= end or state.src[pos] not in "|-:" or state.src.count("-", pos, end) < 2:
+        return False
+    if not _DELIMITERS.fullmatch(state.src, pos, end):
         return False
     return gfm_table(state, start_line, end_line, silent)

@@ -32,9 +32,9 @@ def tag(state: VaultState) -> bool:
     before = state.tokens[-1] if state.tokens and not pending else None
     token = state.push("tag", "", 0)
     token.content = name
-    if before is not None and state.brackets and state.brackets[-1].token is before:
-        if state.brackets[-1].kind is BracketKind.LINK:
-            state.bracket_tags.append((token, before))
+    bracket = state.brackets[-1] if state.brackets else None
+    if before is not None and bracket and bracket.token is before and bracket.kind is BracketKind.LINK:
+        state.bracket_tags.append((token, before))
     state.pos += 1 + len(name)
     return True
 

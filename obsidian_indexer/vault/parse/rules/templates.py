@@ -23,11 +23,11 @@ def template_block(state: StateBlock, start_line: int, end_line: int, silent: bo
     if not state.src.startswith("<%", pos):
         return False
     limit = state.eMarks[end_line - 1]
-    if pos >= state.env.get(("no template", limit), limit + 1):
+    if pos >= state.env.get(f"no template before {limit}", limit + 1):
         return False
     end = state.src.find("%>", pos + 2, limit)
     if end < 0:
-        state.env["no template", limit] = pos
+        state.env[f"no template before {limit}"] = pos
         return False
     last_line = closing_line(state, end, start_line, end_line)
     if last_line == start_line and state.src[end + 2 : state.eMarks[last_line]].strip():

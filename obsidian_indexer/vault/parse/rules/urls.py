@@ -8,7 +8,9 @@ from obsidian_indexer.vault.parse.state import VaultState
 
 _SCHEMES = ("http", "https", "ftp", "file", "obsidian", "zotero")
 _REST = re.compile(r"://[^\s<>\[\]\"`|\\]*")
-_ANGLE = re.compile(r"<([A-Za-z][A-Za-z0-9+.\-]{1,31}:[^<>\x00-\x20]*|[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9.\-]+)>")
+_ANGLE = re.compile(
+    r"<([A-Za-z][A-Za-z0-9+.\-]{1,31}:[^<>\x00-\x20]*|[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9.\-]+)>"
+)
 
 
 def bare_url(state: VaultState) -> bool:
@@ -24,7 +26,9 @@ def bare_url(state: VaultState) -> bool:
         last = text[end - 1]
         if last == ")" and surplus > 0:
             surplus -= 1
-        elif last not in "?!.,:;*_~'" and text[end - 2 : end] not in ("==", "%%"):
+        elif text[end - 2 : end] in ("==", "%%"):
+            end -= 1
+        elif last not in "?!.,:;*_~'":
             break
         end -= 1
     return state.literal(end)

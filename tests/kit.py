@@ -1,0 +1,91 @@
+"""What the tests of several rooms share: small vaults, engines on the fake model, and the measure of sameness."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from obsidian_indexer.embed.fake import FakeEngine
+from obsidian_indexer.embed.tokens import TokenIds
+from obsidian_indexer.engine import Engine
+from obsidian_indexer.events import EventSink, ignore_event
+from obsidian_indexer.options import EmbedOptions, Options, WatchOptions
+from obsidian_indexer.store.catalog import Catalog
+
+HANG_GUARD_S = 60.0
+"""No test measures time; a wait that lasts this long is a hang."""
+
+
+def write_vault(root: Path, notes: Mapping[str, str]) -> Path:
+    """A vault of these notes, settings folder included."""
+    (root / ".obsidian").mkdir(parents=True, exist_ok=True)
+    for path, text in notes.items():
+        file = root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+    return root
+
+
+def options_for(vault: Path, data_dir: Path, *, model: str = "fake", **embedding: object) -> Options:
+    """Options with the fake model, no pause before a retry, and a watch that fires fast."""
+    chosen = replace(EmbedOptions(model=model, retry_delay_s=0.0), **embedding)  # type: ignore[arg-type]
+    watch = WatchOptions(quiet_s=0.05, max_wait_s=0.3)
+    return Options(vault.resolve(), data_dir.resolve(), embedding=chosen, watch=watch)
+
+
+def open_engine(
+    vault: Path, data_dir: Path, *, on_event: EventSink = ignore_event, model: str = "fake", **embedding: object
+) -> Engine:
+    """An engine on a vault; see `options_for`."""
+    return Engine.open(options_for(vault, data_dir, model=model, **embedding), on_event=on_event)
+
+
+def indexed_content(data_dir: Path) -> set[tuple[str, str]]:
+    """(path, chunk key) of everything the index holds, each chunk with a vector."""
+    with Catalog.open(data_dir) as catalog:
+        rows = catalog.connection.execute(
+            "SELECT n.path, hex(c.key) FROM chunks c JOIN notes n ON n.id = c.note_id "
+            "WHERE EXISTS (SELECT 1 FROM vectors v WHERE v.key = c.key)"
+        ).fetchall()
+        total = catalog.notes.counts()[1]
+    assert len(rows) == total, "some chunks have no vector"
+    return set(rows)
+
+
+def assert_same_as_fresh(vault: Path, data_dir: Path, scratch: Path) -> None:
+    """The index equals one built from nothing."""
+    with open_engine(vault, scratch) as engine:
+        engine.index()
+    assert indexed_content(data_dir) == indexed_content(scratch)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Returns once the predicate holds; its limit is only a hang guard."""
+    limit = time.monotonic() + HANG_GUARD_S
+    while not holds():
+        assert time.monotonic() < limit, "waited for ever"
+        time.sleep(0.02)
+
+
+class ScriptedEngine(FakeEngine):
+    """The fake engine, counting the texts it is given; `fault` may raise or change the vectors of a batch."""
+
+    def __init__(self, dim: int = 64) -> None:
+        super().__init__(dim)
+        self.batches: list[list[TokenIds]] = []
+        self.fault: Callable[[Sequence[TokenIds], NDArray[np.float32]], NDArray[np.float32]] | None = None
+
+    @property
+    def n_texts(self) -> int:
+        """Texts seen so far."""
+        return sum(len(batch) for batch in self.batches)
+
+    def forward(self, batch: Sequence[TokenIds]) -> NDArray[np.float32]:
+        self.batches.append(list(batch))
+        vectors = super().forward(batch)
+        return vectors if self.fault is None else self.fault(batch, vectors)

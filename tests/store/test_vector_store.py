@@ -1,0 +1,128 @@
+"""Chroma, the real one: filled from the catalogue, checked, and made anew without embedding anything."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from obsidian_indexer.options import StoreOptions
+from obsidian_indexer.records import Chunk, FileStat, Note
+from obsidian_indexer.store.ann import AnnIndex
+from obsidian_indexer.store.catalog import Catalog
+from obsidian_indexer.store.notes import IndexedNote
+from obsidian_indexer.store.vectors import StoredModel
+
+DIM = 16
+
+
+def put_texts(catalog: Catalog, path: str, texts: list[str]) -> StoredModel:
+    chunks = tuple(
+        Chunk(path, i, (), 1, 1, text, text, 1, hashlib.sha256(text.encode()).hexdigest())
+        for i, text in enumerate(texts)
+    )
+    with catalog.transaction():
+        model = catalog.vectors.add_model("f" * 64, "m", DIM, "{}", "float32")
+        catalog.notes.replace(IndexedNote(FileStat(path, 1, 1), 1, "c", Note(path, "00" * 32, path), chunks))
+        keys = catalog.vectors.pending(model.id).keys
+        rng = np.random.default_rng(len(texts))
+        vectors = rng.standard_normal((len(keys), DIM)).astype(np.float32)
+        catalog.vectors.add(model.id, keys, vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    return model
+
+
+def fill(ann: AnnIndex, catalog: Catalog) -> int:
+    rows: list[int] = []
+    ann.fill(catalog, rows.append, lambda: None)
+    return sum(rows)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    return Catalog.open(tmp_path)
+
+
+def test_every_vector_is_its_own_nearest_neighbour(catalog: Catalog, tmp_path: Path) -> None:
+    model = put_texts(catalog, "a.md", [f"text {i}" for i in range(300)])
+    ann = AnnIndex.open(tmp_path, catalog, model, StoreOptions(write_batch=64))
+    assert fill(ann, catalog) == 300
+    keys, vectors = catalog.vectors.live(model)
+    for key, vector in zip(keys[::30], vectors[::30], strict=True):
+        (prefix, similarity), *_ = ann.query(vector, 3)
+        assert key.startswith(prefix)
+        assert similarity == pytest.approx(1.0, abs=1e-3)
+    ann.close(catalog)
+
+
+def test_a_second_fill_writes_nothing_and_dead_rows_go(catalog: Catalog, tmp_path: Path) -> None:
+    model = put_texts(catalog, "a.md", ["one", "two", "three"])
+    ann = AnnIndex.open(tmp_path, catalog, model, StoreOptions())
+    assert fill(ann, catalog) == 3
+    assert fill(ann, catalog) == 0
+    put_texts(catalog, "a.md", ["one"])
+    fill(ann, catalog)
+    assert catalog.vectors.count(model.id, stored=True) == 1
+    keys, vectors = catalog.vectors.live(model)
+    assert [prefix == keys[0][:16] for prefix, _ in ann.query(vectors[0], 5)] == [True]
+    ann.close(catalog)
+
+
+@pytest.mark.parametrize("damage", ["remove", "truncate", "zero"])
+def test_a_damaged_store_is_made_anew_from_the_catalogue(catalog: Catalog, tmp_path: Path, damage: str) -> None:
+    model = put_texts(catalog, "a.md", [f"text {i}" for i in range(1200)])
+    ann = AnnIndex.open(tmp_path, catalog, model, StoreOptions())
+    fill(ann, catalog)
+    ann.close(catalog)
+    folder = next((tmp_path / "chroma").iterdir())
+    files = [file for file in folder.rglob("*") if file.is_file() and file.stat().st_size > 1000]
+    if damage == "remove":
+        shutil.rmtree(folder)
+    else:
+        for file in files:
+            size = file.stat().st_size
+            file.write_bytes(file.read_bytes()[: size // 3] if damage == "truncate" else bytes(size))
+    again = AnnIndex.open(tmp_path, catalog, model, StoreOptions())
+    fill(again, catalog)
+    assert catalog.vectors.count(model.id, stored=True) == 1200
+    keys, vectors = catalog.vectors.live(model)
+    assert all(keys[i].startswith(again.query(vectors[i], 1)[0][0]) for i in range(0, 1200, 100))
+    again.close(catalog)
+
+
+def test_another_version_of_the_library_rebuilds_the_store(catalog: Catalog, tmp_path: Path) -> None:
+    model = put_texts(catalog, "a.md", ["one", "two"])
+    ann = AnnIndex.open(tmp_path, catalog, model, StoreOptions())
+    fill(ann, catalog)
+    ann.close(catalog)
+    with catalog.transaction():
+        catalog.set_meta("store_version", "0.0.1")
+    again = AnnIndex.open(tmp_path, catalog, model, StoreOptions())
+    assert fill(again, catalog) == 2
+    again.close(catalog)
+
+
+def test_the_store_does_not_grow_with_churn(catalog: Catalog, tmp_path: Path) -> None:
+    def size() -> int:
+        return sum(file.stat().st_size for file in (tmp_path / "chroma").rglob("*") if file.is_file())
+
+    sizes = []
+    for round_number in range(4):
+        model = put_texts(catalog, "a.md", [f"round {round_number} text {i}" for i in range(1500)])
+        ann = AnnIndex.open(tmp_path, catalog, model, StoreOptions())
+        fill(ann, catalog)
+        ann.close(catalog)
+        sizes.append(size())
+    assert sizes[-1] <= 2 * sizes[0]
+
+
+def test_more_rows_than_sqlite_takes_variables(catalog: Catalog, tmp_path: Path) -> None:
+    model = put_texts(catalog, "a.md", [f"t{i}" for i in range(33_000)])
+    ann = AnnIndex.open(tmp_path, catalog, model, StoreOptions(write_batch=5000))
+    assert fill(ann, catalog) == 33_000
+    put_texts(catalog, "a.md", ["t1"])
+    fill(ann, catalog)
+    assert catalog.vectors.count(model.id, stored=True) == 1
+    ann.close(catalog)

@@ -1,0 +1,117 @@
+"""The index screen: progress, failures, cancel, resume, and a run that goes on elsewhere."""
+
+from __future__ import annotations
+
+import threading
+
+from obsidian_indexer.errors import LockedError
+from obsidian_indexer.records import Failure
+from tests.tui.conftest import RunApp
+from tests.tui.fake_engine import HOSTILE, HOSTILE_CLEAN, FakeEngine
+
+
+class Gated:
+    """Scripts an engine whose index run waits until it is let go."""
+
+    def __init__(self, *failures: Failure) -> None:
+        self.gate = threading.Event()
+        self._failures = failures
+
+    def __call__(self, engine: FakeEngine) -> None:
+        engine.index_gate = self.gate
+        engine.failures = self._failures
+
+
+async def test_an_update_shows_progress_and_then_the_report(run_app: RunApp) -> None:
+    gated = Gated()
+    async with run_app(gated) as stage:
+        await stage.press("1", "u")
+        await stage.until_shown("Embedding passages")
+        text = stage.screen_text()
+        assert "642/1,805" in text
+        assert "20,480" in text
+        assert "183" in text
+        assert "40%" in text
+        assert "Guides/Linking notes.md" in text
+        gated.gate.set()
+        await stage.until_shown("42 embedded")
+        assert "Done" in stage.screen_text()
+        assert ("index", False) in stage.engine.calls
+
+
+async def test_rebuild_asks_for_a_full_run(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        await stage.press("1", "b")
+        await stage.until_shown("42 embedded")
+        assert ("index", True) in stage.engine.calls
+
+
+async def test_buttons_start_and_cancel_with_the_mouse(run_app: RunApp) -> None:
+    async with run_app(Gated()) as stage:
+        await stage.press("1")
+        await stage.pilot.click("#update")
+        await stage.until_shown("Embedding passages")
+        await stage.pilot.click("#cancel")
+        await stage.until_shown("Cancelled")
+
+
+async def test_cancel_keeps_what_was_done_and_resume_goes_on(run_app: RunApp) -> None:
+    gated = Gated()
+    async with run_app(gated) as stage:
+        await stage.press("1", "u")
+        await stage.until_shown("Embedding passages")
+        await stage.press("c")
+        await stage.until_shown("Cancelled – what was done is kept")
+        assert "Resume" in stage.screen_text()
+        gated.gate.set()
+        await stage.press("r")
+        await stage.until_shown("Done")
+        assert [call for call in stage.engine.calls if call[0] == "index"] == [("index", False)] * 2
+
+
+async def test_failures_are_listed_while_the_run_goes_on(run_app: RunApp) -> None:
+    gated = Gated(Failure("Broken.md", "parse", "bad front matter"), Failure("Hostile.md", "read", HOSTILE))
+    async with run_app(gated, size=(120, 40)) as stage:
+        await stage.press("1", "u")
+        await stage.until_shown("Failures: 2")
+        assert stage.app.bridge.indexing
+        assert "bad front matter" in stage.screen_text()
+        assert HOSTILE_CLEAN in stage.screen_text()
+        gated.gate.set()
+        await stage.until_shown("Done, with failures")
+
+
+async def test_a_run_goes_on_when_the_screen_is_left(run_app: RunApp) -> None:
+    gated = Gated()
+    async with run_app(gated) as stage:
+        await stage.press("1", "u")
+        await stage.until_shown("Embedding passages")
+        await stage.press("escape")
+        await stage.until_shown("indexing 40%")
+        await stage.press("4")
+        await stage.until_shown("indexing 40%")
+        gated.gate.set()
+        await stage.until(lambda: not stage.app.bridge.indexing)
+        await stage.press("escape", "1")
+        await stage.until_shown("42 embedded")
+
+
+async def test_another_writer_is_explained(run_app: RunApp) -> None:
+    def prepare(engine: FakeEngine) -> None:
+        engine.index_fault = LockedError("Another process is writing this index (process 4711).")
+
+    async with run_app(prepare) as stage:
+        await stage.press("1", "u")
+        await stage.until_shown("process 4711")
+        assert "Stopped" in stage.screen_text()
+
+
+async def test_the_index_is_not_run_while_watching(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        await stage.press("3", "s")
+        await stage.until(stage.engine.watching.is_set)
+        await stage.press("escape", "1", "b")
+        await stage.until_shown("Stop it to run the indexer by hand")
+        assert not any(call[0] == "index" for call in stage.engine.calls)
+        stage.app.bridge.stop_writing()
+        await stage.until(lambda: not stage.app.bridge.watch_on)

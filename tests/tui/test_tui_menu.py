@@ -1,0 +1,119 @@
+"""The menu: what it shows, and every way to choose."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from obsidian_indexer.errors import ModelError, VaultError
+from obsidian_indexer.events import NoticeEvent
+from tests.tui.conftest import RunApp
+from tests.tui.fake_engine import STATUS, FakeEngine
+
+SCREENS = ("IndexScreen", "SearchScreen", "WatchScreen", "StatusScreen", "SettingsScreen")
+
+
+async def test_the_menu_shows_vault_counts_and_model(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        await stage.until_shown("173 notes · 1,805 passages")
+        assert "demo" in stage.screen_text()
+        await stage.until_shown("all-MiniLM-L6-v2 · torch · cpu")
+
+
+@pytest.mark.parametrize(("key", "screen"), [(str(at + 1), name) for at, name in enumerate(SCREENS)])
+async def test_a_number_opens_its_screen_and_escape_returns(run_app: RunApp, key: str, screen: str) -> None:
+    async with run_app() as stage:
+        await stage.press(key)
+        assert type(stage.app.screen).__name__ == screen
+        await stage.press("escape")
+        assert type(stage.app.screen).__name__ == "MenuScreen"
+
+
+async def test_arrows_and_enter_choose(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        await stage.press("down", "down", "enter")
+        assert type(stage.app.screen).__name__ == "WatchScreen"
+
+
+async def test_a_click_chooses(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        await stage.pilot.click("#menu-list", offset=(4, 3))
+        await stage.pilot.pause()
+        assert type(stage.app.screen).__name__ == "StatusScreen"
+
+
+async def test_six_quits_with_code_zero(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        await stage.press("6")
+        await stage.until(lambda: stage.app.return_code is not None)
+        assert stage.app.return_code == 0
+
+
+async def test_the_first_frame_does_not_wait_for_the_engine(run_app: RunApp) -> None:
+    gate = threading.Event()
+
+    def prepare(engine: FakeEngine) -> None:
+        engine.warm_gate = gate
+
+    async with run_app(prepare, ready=False) as stage:
+        assert "Search" in stage.screen_text()
+        await stage.until_shown("Loading the model")
+        gate.set()
+        await stage.until_shown("all-MiniLM-L6-v2 · torch")
+
+
+async def test_notices_and_a_foreign_writer_are_shown(run_app: RunApp) -> None:
+    def prepare(engine: FakeEngine) -> None:
+        engine.status_answer = replace(STATUS, writer="watch (process 4711)")
+
+    async with run_app(prepare) as stage:
+        stage.engine.emit(NoticeEvent("The model does not cover Korean."))
+        await stage.until_shown("The model does not cover Korean.")
+        await stage.until_shown("process 4711")
+
+
+async def test_a_missing_model_is_a_notice_and_search_still_opens(run_app: RunApp) -> None:
+    def prepare(engine: FakeEngine) -> None:
+        engine.warm_fault = ModelError("The model 'bge-m3' is not on this machine.")
+
+    async with run_app(prepare, ready=False) as stage:
+        await stage.until_shown("'bge-m3' is not on this machine")
+        await stage.press("2")
+        assert type(stage.app.screen).__name__ == "SearchScreen"
+
+
+async def test_an_empty_index_says_what_to_do(run_app: RunApp) -> None:
+    def prepare(engine: FakeEngine) -> None:
+        engine.status_answer = replace(STATUS, notes=0, chunks=0)
+
+    async with run_app(prepare) as stage:
+        await stage.until_shown("nothing indexed yet")
+        await stage.press("2")
+        await stage.until_shown("Press escape, then 1")
+
+
+async def test_an_index_that_cannot_be_opened_is_explained_and_can_be_tried_again(run_app: RunApp) -> None:
+    async with run_app(fault=VaultError("There is no folder at /nowhere."), ready=False) as stage:
+        await stage.until_shown("There is no folder at /nowhere.")
+        stage.opening.fault = None
+        await stage.press("r")
+        await stage.until_shown("173 notes")
+
+
+async def test_leaving_without_an_index_gives_exit_code_two(run_app: RunApp) -> None:
+    async with run_app(fault=VaultError("There is no folder at /nowhere."), ready=False) as stage:
+        await stage.until_shown("There is no folder at /nowhere.")
+        await stage.press("q")
+        await stage.until(lambda: stage.app.return_code is not None)
+        assert stage.app.return_code == 2
+
+
+async def test_the_command_palette_opens_screens(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        await stage.press("ctrl+p")
+        await stage.pilot.press(*"status")
+        await stage.until_shown("Show the status screen")
+        await stage.press("enter")
+        await stage.until(lambda: type(stage.app.screen).__name__ == "StatusScreen")

@@ -1,0 +1,176 @@
+"""The watch, status and settings screens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from obsidian_indexer.errors import LockedError
+from obsidian_indexer.events import (
+    ChangeEvent,
+    FailureEvent,
+    NoticeEvent,
+    SyncedEvent,
+    WatchState,
+    WatchStateEvent,
+)
+from obsidian_indexer.records import Change, ChangeKind, Failure, NoteEntry
+from obsidian_indexer.tui.screens.settings import SettingsScreen
+from tests.tui.conftest import RunApp, Stage
+from tests.tui.fake_engine import HOSTILE, HOSTILE_CLEAN, STATUS, FakeEngine
+
+
+async def start_watching(stage: Stage) -> None:
+    """Open the watch screen and start."""
+    await stage.press("3", "s")
+    await stage.until(stage.engine.watching.is_set)
+
+
+async def stop_watching(stage: Stage) -> None:
+    """End the fake watcher, so that its thread ends with the test."""
+    stage.app.bridge.stop_writing()
+    await stage.until(lambda: not stage.app.bridge.watch_on)
+
+
+async def test_the_watcher_logs_what_it_takes_up(run_app: RunApp) -> None:
+    async with run_app(size=(120, 40)) as stage:
+        await start_watching(stage)
+        for event in (
+            WatchStateEvent(WatchState.LIVE),
+            ChangeEvent(Change("Daily/new.md", ChangeKind.ADDED)),
+            ChangeEvent(Change(HOSTILE, ChangeKind.MODIFIED)),
+            ChangeEvent(Change("b.md", ChangeKind.RENAMED, "a.md")),
+            FailureEvent(Failure("bad.md", "parse", "unreadable")),
+            NoticeEvent("polling is used here"),
+            SyncedEvent(1, 1, 0, 1, 7, 0.42),
+        ):
+            stage.engine.emit(event)
+        await stage.until_shown("1 added, 1 modified, 1 renamed, 7 embedded · 0.4 s")
+        text = stage.screen_text()
+        for piece in ("Live:", "10:11:12", "Daily/new.md", HOSTILE_CLEAN, "a.md → b.md", "unreadable", "polling is"):
+            assert piece in text
+        await stop_watching(stage)
+
+
+async def test_watching_goes_on_elsewhere_and_stops_on_request(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        await start_watching(stage)
+        stage.engine.emit(WatchStateEvent(WatchState.LIVE))
+        await stage.press("escape")
+        await stage.until_shown("● watch live")
+        stage.engine.emit(ChangeEvent(Change("while away.md", ChangeKind.ADDED)))
+        await stage.press("3")
+        await stage.until_shown("while away.md")
+        await stage.press("x")
+        await stage.until_shown("Stopped")
+        assert not stage.engine.watching.is_set()
+
+
+async def test_a_paused_watcher_says_why(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        await start_watching(stage)
+        stage.engine.emit(WatchStateEvent(WatchState.PAUSED, "the vault is gone"))
+        await stage.until_shown("Paused – the vault is gone")
+        await stop_watching(stage)
+
+
+async def test_a_watcher_that_cannot_start_says_why(run_app: RunApp) -> None:
+    def prepare(engine: FakeEngine) -> None:
+        engine.watch_fault = LockedError("Another process is writing this index.")
+
+    async with run_app(prepare) as stage:
+        await stage.press("3", "s")
+        await stage.until_shown("Another process is writing this index.")
+
+
+async def test_counts_follow_the_watcher(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        await start_watching(stage)
+        stage.engine.status_answer = replace(STATUS, notes=174)
+        stage.engine.emit(SyncedEvent(1, 0, 0, 0, 3, 0.1))
+        await stage.press("escape")
+        await stage.until_shown("174 notes")
+        await stop_watching(stage)
+
+
+async def test_status_shows_health_and_what_is_left_out(run_app: RunApp) -> None:
+    def prepare(engine: FakeEngine) -> None:
+        engine.status_answer = replace(
+            STATUS,
+            pending=12,
+            failed=1,
+            failures=(Failure(HOSTILE, "parse", "too deep"),),
+            entries=(NoteEntry("big.md", "ignored", "larger than 5 MB"), NoteEntry("ok.md", "indexed")),
+        )
+
+    async with run_app(prepare, size=(120, 50)) as stage:
+        await stage.press("4")
+        await stage.until_shown("larger than 5 MB")
+        text = stage.screen_text()
+        for piece in ("12 passages waiting", "1 note could not", HOSTILE_CLEAN, "all-MiniLM-L6-v2 · 384", "big.md"):
+            assert piece in text
+        assert "ok.md" not in text
+
+
+async def test_settings_are_listed_with_value_source_and_meaning(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        await stage.press("5")
+        await stage.until_shown("search_delay_ms")
+        text = stage.screen_text()
+        for piece in ("embedding", "batch_size", "user file", "environment", "Paths to leave out (git's syntax)."):
+            assert piece in text
+
+
+@pytest.mark.parametrize(
+    ("option", "keys", "saved"),
+    [
+        ("embedding.batch_size", ("ctrl+u", "6", "4", "enter"), ("embedding", "batch_size", 64)),
+        ("embedding.fast_mode", ("down", "enter"), ("embedding", "fast_mode", False)),
+        ("search.mode", ("down", "enter"), ("search", "mode", "semantic")),
+        ("vault.exclude", ("ctrl+u", *"a/,b", "enter"), ("vault", "exclude", ("a/", "b"))),
+    ],
+)
+async def test_a_setting_is_changed_and_takes_effect(
+    run_app: RunApp, option: str, keys: tuple[str, ...], saved: tuple[str, str, object]
+) -> None:
+    async with run_app() as stage:
+        await open_setting(stage, option)
+        await stage.press(*keys)
+        await stage.until(lambda: stage.saved)
+        assert stage.saved == [saved]
+        await stage.until(lambda: len(stage.opening.engines) == 2)
+        assert stage.opening.engines[0].closed
+
+
+async def test_a_refused_value_is_explained_and_can_be_corrected(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        await open_setting(stage, "embedding.batch_size")
+        await stage.press("ctrl+u", "minus", "1", "enter")
+        await stage.until_shown("must be at least 0")
+        assert stage.saved == []
+        await stage.press("ctrl+u", "8", "enter")
+        await stage.until(lambda: stage.saved == [("embedding", "batch_size", 8)])
+
+
+async def test_a_setting_saved_while_watching_takes_effect_afterwards(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        await start_watching(stage)
+        await stage.press("escape")
+        await open_setting(stage, "search.mode")
+        await stage.press("down", "enter")
+        await stage.until(lambda: stage.saved)
+        assert len(stage.opening.engines) == 1
+        await stop_watching(stage)
+        await stage.until(lambda: len(stage.opening.engines) == 2)
+
+
+async def open_setting(stage: Stage, option: str) -> None:
+    """Open the panel for one setting."""
+    await stage.press("5")
+    await stage.until_shown("search_delay_ms")
+    listing = stage.app.screen.query_one("#settings-list")
+    assert isinstance(stage.app.screen, SettingsScreen)
+    listing.highlighted = listing.get_option_index(option)  # type: ignore[attr-defined]
+    await stage.press("enter")
+    await stage.until_shown("enter saves")
