@@ -262,7 +262,7 @@ def load(
     location = _merge((user, environment, flags))
     if around is not None and ("vault", "path") not in flags and (found := _find_vault(around)):
         location["vault", "path"] = (found, f"found around {around}")
-    vault, vault_source, problem = _locate_vault(*location["vault", "path"], cwd or Path.cwd())
+    vault, vault_source, problem = _locate_vault(*location["vault", "path"], around or cwd or Path.cwd())
     if vault is None:
         return Settings(_rows(location), user_path, None, (), problem, None)
     data_dir, data_dir_source = location["vault", "data_dir"]
@@ -296,13 +296,13 @@ def _find_vault(start: Path) -> Path | None:
     return find_vault(start)
 
 
-def _locate_vault(chosen: Path | None, source: str, cwd: Path) -> tuple[Path | None, str, str | None]:
+def _locate_vault(chosen: Path | None, source: str, start: Path) -> tuple[Path | None, str, str | None]:
     """The resolved vault and its origin, or None and what is wrong."""
     if chosen is None:
-        chosen, source = _find_vault(cwd), "found from the working directory"
+        chosen, source = _find_vault(start), f"found around {start}"
         if chosen is None:
             problem = (
-                f"No vault: neither {cwd} nor a folder above it holds '.obsidian'. Name one with --vault PATH, "
+                f"No vault: no folder at or above {start} holds '.obsidian'. Name one with --vault PATH, "
                 "or set 'path' under [vault] in the settings file."
             )
             return None, DEFAULT, problem

@@ -207,7 +207,7 @@ class _Chunker:
                 room = self._room((piece,), with_lead=False)
                 if piece.n_tokens > (self._window if piece.kind in _KEPT_WHOLE else room):
                     parts = _cut(piece, room)
-                    if len(parts) > 1:
+                    if parts != [piece]:
                         cut[index] = parts
             if not cut:
                 return pieces
@@ -239,7 +239,7 @@ class _Chunker:
         if pieces:
             body = pieces[-1]
             parts = _cut(body, max(1, body.n_tokens - max(excess, body.n_tokens // 5)))
-            if len(parts) > 1:
+            if parts and parts != [body]:
                 counted = self._count_pieces(parts)
                 head = replace(passage, pieces=(*pieces[:-1], counted[0]))
                 return [head, *(replace(passage, pieces=(part,)) for part in counted[1:])]
@@ -305,7 +305,8 @@ def _is_empty(note: Note) -> bool:
     """Whether the file says nothing at all, so that not even its name is worth finding."""
     if note.kind is NoteKind.BASE:
         return False
-    return not (note.properties or note.links or note.tags or note.aliases or note.tasks or note.lead != note.title)
+    said = (note.properties, note.links, note.tags, note.aliases, note.tasks, note.warnings, note.lead != note.title)
+    return not any(said)
 
 
 def _lead_without_title(note: Note) -> str:
@@ -324,9 +325,11 @@ def _precut(block: Block, embedded: str) -> Iterator[tuple[str, str, int, int]]:
 
 def _cut(piece: _Piece, limit: int) -> list[_Piece]:
     """The piece in parts of about `limit` tokens, each with its own lines where text and file agree line by line."""
-    text, label = piece.embedded, ""
-    if piece.text and text.endswith(piece.text):
-        label, text = text[: -len(piece.text)], piece.text
+    text, label = piece.text, ""
+    if piece.embedded.endswith(text):
+        label = piece.embedded.removesuffix(text)
+    if piece.kind is BlockKind.TABLE_ROW or not text.strip():
+        text, label = piece.embedded, ""  # cells need the header names that only the embedded text has
     lines_in_file, lines_in_text = piece.end_line - piece.start_line + 1, text.count("\n") + 1
     # Fences stand on lines of their own, which the text does not have; the last one may be missing.
     fence = 1 if piece.kind in _KEPT_WHOLE and lines_in_file - lines_in_text in (1, 2) else 0

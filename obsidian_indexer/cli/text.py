@@ -73,7 +73,7 @@ def _hit(rank: int, hit: Hit, *, explain: bool) -> Iterator[RenderableType]:
     head.append(clean_line(hit.path), Style(bold=True, link=hit.uri or None))
     head.append(f":{hit.start_line}-{hit.end_line}  {hit.score:.3f}", "dim")
     yield head
-    yield Padding(Text(clean_line(" > ".join((hit.title, *hit.headings))), "cyan"), (0, 0, 0, 4), expand=False)
+    yield Padding(Text(_breadcrumb(hit.title, hit.headings), "cyan"), (0, 0, 0, 4), expand=False)
     yield Padding(Text(clean_line(hit.snippet)), (0, 0, 0, 4), expand=False)
     if explain:
         legs = f"keyword rank {hit.keyword_rank or '-'} · semantic rank {hit.semantic_rank or '-'} · similarity "
@@ -82,6 +82,12 @@ def _hit(rank: int, hit: Hit, *, explain: bool) -> Iterator[RenderableType]:
         for name, value in (hit.explanation or {}).items():
             yield Padding(Text(clean_line(f"{name}: {value}"), "dim"), (0, 0, 0, 4), expand=False)
     yield Text("")
+
+
+def _breadcrumb(title: str, headings: Sequence[str]) -> str:
+    """Title and headings; a first heading that only repeats the title is left out."""
+    below = headings[1:] if headings and headings[0] == title else headings
+    return clean_line(" > ".join((title, *below)))
 
 
 def status_text(status: Status, *, notes: bool = False) -> Iterator[RenderableType]:
@@ -129,7 +135,7 @@ def parse_text(note: Note, chunks: Sequence[Chunk]) -> Iterator[RenderableType]:
     for warning in note.warnings:
         yield Text(clean_line(f"line {warning.line}: {warning.message} [{warning.code}]"), "yellow")
     for chunk in chunks:
-        crumb = clean_line(" > ".join((note.title, *chunk.headings)))
+        crumb = _breadcrumb(note.title, chunk.headings)
         yield Text(f"lines {chunk.start_line}-{chunk.end_line} · {chunk.n_tokens} tokens · {crumb}", "cyan")
         yield Padding(Text(clean_block(chunk.text)), (0, 0, 1, 4), expand=False)
 

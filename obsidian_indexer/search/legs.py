@@ -60,7 +60,8 @@ def keyword_leg(catalog: Catalog, words: str, limit: int, note_ids: Sequence[int
     represented = set(notes_of.values())
     first = _first_chunks(catalog.connection, [note_id for note_id in of_note if note_id not in represented])
     scores.update({chunk_id: _NOTE_SHARE * of_note[note_id] for note_id, chunk_id in first.items()})
-    return _ranked(scores)
+    best = max(scores.values(), default=0.0) or 1.0
+    return _ranked({chunk_id: score / best for chunk_id, score in scores.items()})
 
 
 def semantic_leg(
@@ -81,10 +82,7 @@ def semantic_leg(
         found = nearest(query, limit)
         similarities = _chunks_of_prefixes(catalog.connection, found)
     else:
-        if note_ids is None:
-            pool = live()
-        else:
-            pool = LiveVectors(*catalog.vectors.of_notes(model, note_ids))
+        pool = live() if note_ids is None else LiveVectors(*catalog.vectors.of_notes(model, note_ids))
         cosines = pool.vectors @ query
         top = _largest(cosines, limit)
         similarities = _chunks_of_keys(catalog.connection, {pool.keys[i]: float(cosines[i]) for i in top}, note_ids)

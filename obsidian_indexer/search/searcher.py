@@ -18,7 +18,7 @@ from obsidian_indexer.search.legs import Leg, LiveVectors, keyword_leg, semantic
 from obsidian_indexer.search.query import Query, parse_query
 from obsidian_indexer.search.snippet import snippet
 from obsidian_indexer.store.catalog import Catalog
-from obsidian_indexer.store.rows import marks, pages, path_from_row, path_to_row, strings_from_json
+from obsidian_indexer.store.rows import clean_text, marks, pages, path_from_row, path_to_row, strings_from_json
 from obsidian_indexer.store.vectors import StoredModel
 
 # Below this share of known letters the model reads a query letter by letter, and its vector says next to nothing.
@@ -74,7 +74,7 @@ class Searcher:
     def search(self, text: str, *, k: int, mode: str, group: str, explain: bool) -> SearchResult:
         """The k best notes (or passages, with group 'chunk') for a query."""
         started = time.perf_counter()
-        query = parse_query(text)
+        query = parse_query(clean_text(text))
         note_ids = matching_notes(self._catalog.connection, query.filters)
         keyword, semantic, weight, notice = Leg(), Leg(), 0.0, None
         if query.words:
@@ -121,8 +121,10 @@ class Searcher:
         return (
             leg,
             _UNCOVERED_WEIGHT,
-            f"The model {self._meaning.model.name} does not know this script, so keywords lead. For meaning, set "
-            "embedding.model to a multilingual one such as intfloat/multilingual-e5-small or BAAI/bge-m3.",
+            (
+                f"The model {self._meaning.model.name} does not know this script, so keywords lead. For meaning, set "
+                "embedding.model to a multilingual one such as intfloat/multilingual-e5-small or BAAI/bge-m3."
+            ),
         )
 
     def _all_of(self, note_ids: Sequence[int] | None) -> dict[int, float]:

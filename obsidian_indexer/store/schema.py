@@ -81,10 +81,10 @@ CREATE TABLE failures(
 );
 CREATE INDEX failures_key ON failures(model_id, key);
 CREATE VIRTUAL TABLE chunk_terms USING fts5(
-  headings, body, content='', tokenize="porter unicode61 remove_diacritics 2");
+  headings, body, content='', tokenize="porter ascii");
 CREATE VIRTUAL TABLE note_terms USING fts5(
   title, aliases, headings, tags, path, body, content='', detail=column,
-  tokenize="porter unicode61 remove_diacritics 2");
+  tokenize="porter ascii");
 """
 
 

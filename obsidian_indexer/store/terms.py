@@ -1,7 +1,8 @@
 """Text as search terms: words, and character bigrams for scripts written without spaces or with particles.
 
 Documents and queries go through the same split, so that what is stored as `옵시 시디 디언` is found by `옵시디언`.
-SQLite's own tokenizer then lower-cases nothing new and stems the English words (porter).
+SQLite's own tokenizer is left with cutting at blanks (`ascii`, which knows no other letters and so splits none) and with
+stemming English (`porter`).
 """
 
 from __future__ import annotations
@@ -17,15 +18,27 @@ _UNSPACED = (
 # The Brahmic blocks are listed because their vowel signs are marks, which `\w` leaves out.
 _RUN = re.compile(rf"([{_UNSPACED}]+)|((?:[^\W{_UNSPACED}_]|[\u0300-\u036f\u0900-\u0dff])+)")
 
+_ACCENT = re.compile("[\u0300-\u036f]+")
+
 TERMS_VERSION = "1"
 """Changes whenever the same text would give other terms; the full-text tables are rebuilt then."""
 
 
 def split_runs(text: str) -> list[tuple[str, bool]]:
-    """The words of a text in order, folded (NFKC, lower case), each with whether it is of an unspaced script."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
-    return [(unspaced or word, bool(unspaced)) for unspaced, word in _RUN.findall(text.lower())]
+    """The words of a text in order, each with whether it is of an unspaced script.
+
+    Folded: compatibility forms to plain ones (NFKC), lower case, accents off.
+    """
+    if text.isascii():
+        return [(word, False) for _, word in _RUN.findall(text.lower())]
+    text = unicodedata.normalize("NFKC", text).lower()
+    runs = []
+    for unspaced, word in _RUN.findall(text):
+        if unspaced:
+            runs.append((unspaced, True))
+        elif plain := word if word.isascii() else _ACCENT.sub("", unicodedata.normalize("NFD", word)):
+            runs.append((plain, False))
+    return runs
 
 
 def bigrams(run: str) -> list[str]:

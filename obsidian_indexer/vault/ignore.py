@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,7 +170,9 @@ def _split_filters(filters: Iterable[str]) -> tuple[tuple[str, ...], tuple[re.Pa
         text = raw.strip()
         if len(text) > 2 and text.startswith("/") and text.endswith("/"):
             try:
-                regexes.append(re.compile(_python_regex(text[1:-1]), re.IGNORECASE))
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of sets in sets, which JavaScript does not have
+                    regexes.append(re.compile(_python_regex(text[1:-1]), re.IGNORECASE))
             except (re.error, OverflowError, RecursionError):
                 continue
         elif text:

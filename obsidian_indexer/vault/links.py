@@ -93,7 +93,7 @@ def resolve_subpath(note: Note, heading: str | None, block: str | None) -> tuple
         return None
     level, matched = 0, 0
     for position, found in enumerate(note.headings):
-        if found.level <= level or _heading_key(found.text) != parts[matched]:
+        if found.level <= level or parts[matched] not in (_heading_key(found.raw), _heading_key(found.text)):
             continue
         matched += 1
         if matched == len(parts):

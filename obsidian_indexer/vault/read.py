@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 from dataclasses import replace
 
 from obsidian_indexer.options import VaultOptions
 from obsidian_indexer.records import Note, NoteKind
 from obsidian_indexer.vault.daily import daily_date
 from obsidian_indexer.vault.decode import decode
+from obsidian_indexer.vault.parse import parse_text
 from obsidian_indexer.vault.settings import VaultSettings
 
 
@@ -20,10 +20,8 @@ def parse_file(path: str, data: bytes, options: VaultOptions, settings: VaultSet
     NoteError when the bytes are no text.
     """
     text, warnings = decode(data)
-    parse_text = importlib.import_module("obsidian_indexer.vault.parse").parse_text
-    note: Note = parse_text(
-        path, text, hashlib.sha256(data).hexdigest(), lenient_tags=options.lenient_tags, warnings=warnings
-    )
+    sha256 = hashlib.sha256(data).hexdigest()
+    note = parse_text(path, text, sha256, lenient_tags=options.lenient_tags, warnings=warnings)
     settings = settings or VaultSettings()
     kind = note.kind
     if kind is NoteKind.MARKDOWN and settings.is_template(path):

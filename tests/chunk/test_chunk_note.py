@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from obsidian_indexer.chunk import ChunkLimits, block_key, chunk_note
-from obsidian_indexer.records import Block, BlockKind, Chunk, Note, NoteKind
+from obsidian_indexer.records import Block, BlockKind, Chunk, Note, NoteKind, NoteWarning
 
 LIMITS = ChunkLimits(target_tokens=40, max_tokens=60, min_tokens=8)
 
@@ -179,6 +179,26 @@ def test_table_rows_repeat_their_header_names() -> None:
     assert len(chunks) > 1
     assert all("Key: k" in chunk.embedded_text and "Key" not in chunk.text for chunk in chunks)
     assert "\n".join(chunk.text for chunk in chunks) == "\n".join(f"k{n} | v{n}" for n in range(12))
+
+
+def test_a_label_inside_a_block_too_large_is_left_out_rather_than_said_in_the_text() -> None:
+    text = words(50) + "\nprint\n" + words(50)
+    embedded = text.replace("print", "python\nprint")
+    chunks = cut(NoteBuilder().block(text, BlockKind.CALLOUT, embedded))
+    assert " ".join(chunk.text for chunk in chunks).split() == text.split()
+
+
+def test_a_table_row_too_large_is_cut_with_its_header_names() -> None:
+    built = NoteBuilder().block(words(80), BlockKind.TABLE_ROW, "Name: " + words(80))
+    chunks = cut(built)
+    assert "Name:" in chunks[0].embedded_text
+    assert "word79" in chunks[-1].embedded_text
+    assert max(chunk.n_tokens for chunk in chunks) <= LIMITS.max_tokens
+
+
+def test_a_note_of_blanks_and_a_broken_front_matter_differ() -> None:
+    assert cut(NoteBuilder(warnings=(NoteWarning("yaml", "broken", 1),)))[0].embedded_text == "My note"
+    assert cut(NoteBuilder(n_lines=3)) == []
 
 
 def test_boilerplate_is_kept_in_text_and_not_embedded() -> None:

@@ -35,9 +35,7 @@ def notes(draw: st.DrawFn) -> tuple[Note, list[str]]:
             level, text = draw(st.integers(1, 4)), draw(LINE)
             source.append(text)
             path = [above for above in path if above[0] < level]
-            blocks.append(
-                Block(BlockKind.HEADING, text, start, start, tuple(above for _, above in path))
-            )
+            blocks.append(Block(BlockKind.HEADING, text, start, start, tuple(above for _, above in path)))
             path.append((level, text))
             continue
         kind = draw(st.sampled_from(KINDS))

@@ -103,7 +103,11 @@ def test_many_files_of_one_name_are_found_without_comparing_them_all() -> None:
     assert all(index.resolve("index", f"d{number}/x.md") == f"d{number}/index.md" for number in range(20_000))
 
 
-@given(st.lists(st.text(st.sampled_from("aB./ é\u0301"), min_size=1), max_size=8), st.text(max_size=12), st.text(max_size=12))
+@given(
+    st.lists(st.text(st.sampled_from("aB./ é\u0301"), min_size=1), max_size=8),
+    st.text(max_size=12),
+    st.text(max_size=12),
+)
 def test_any_target_resolves_to_a_known_path_or_none(paths: list[str], target: str, source: str) -> None:
     found = LinkIndex(paths).resolve(target, source)
     assert found is None or found in paths or found == source
@@ -124,6 +128,7 @@ NOTE = Note(
         Heading(3, "Details", 15),
         Heading(1, "Top", 20),
         Heading(2, "Part two", 25),
+        Heading(2, "See docs", 28, "See [docs](https://a.b) `x`"),
     ),
     block_ids={"Abc-1": (9, 10)},
     blocks=(Block(BlockKind.PARAGRAPH, "x", 26, 30),),
@@ -143,6 +148,8 @@ NOTE = Note(
         ("Top#Part two#Details", (15, 19)),
         ("Details#Part two", None),
         ("Top#Top", None),
+        ("See docs", (28, 30)),
+        ("See [docs](https://a.b) `x`", (28, 30)),
         ("Missing", None),
         ("", None),
         ("***", None),
@@ -160,7 +167,9 @@ def test_the_last_section_runs_to_the_end_of_the_file() -> None:
     assert resolve_subpath(alone, "A", None) == (2, 2)
 
 
-@pytest.mark.parametrize(("block", "lines"), [("abc-1", (9, 10)), ("ABC-1", (9, 10)), ("^Abc-1", (9, 10)), ("abc", None)])
+@pytest.mark.parametrize(
+    ("block", "lines"), [("abc-1", (9, 10)), ("ABC-1", (9, 10)), ("^Abc-1", (9, 10)), ("abc", None)]
+)
 def test_blocks_by_id_in_any_case(block: str, lines: tuple[int, int] | None) -> None:
     assert resolve_subpath(NOTE, None, block) == lines
 

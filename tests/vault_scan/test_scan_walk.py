@@ -64,10 +64,8 @@ def test_the_walk_is_lazy(make_vault: MakeVault) -> None:
 
 def test_names_that_are_no_text_or_differ_in_unicode_form_survive(make_vault: MakeVault) -> None:
     root = make_vault(["caf\u00e9.md", "cafe\u0301.md", "가나.md", "🙂 #^|.md"])
-    odd = os.fsencode(root) + b"/\xff.md"
     try:
-        with open(odd, "wb"):
-            pass
+        os.close(os.open(os.fsencode(root) + b"/\xff.md", os.O_CREAT | os.O_WRONLY))
     except OSError:
         pytest.skip("this file system takes text names only")
     assert sorted(indexed(root)) == sorted(["caf\u00e9.md", "cafe\u0301.md", "가나.md", "🙂 #^|.md", "\udcff.md"])
@@ -150,7 +148,7 @@ def test_a_root_that_is_no_folder_is_refused(tmp_path: Path, kind: str) -> None:
     root = tmp_path / "vault"
     if kind == "file":
         root.write_text("x")
-    with pytest.raises(VaultError, match="no vault at|not a folder"):
+    with pytest.raises(VaultError, match=r"no vault at|not a folder"):
         list(scan(root, VaultOptions()))
     with pytest.raises(VaultError):
         list(list_attachments(root))

@@ -77,9 +77,9 @@ def _note(
 ) -> Note:
     title = title_of(path)
     aliases = property_aliases(matter, lenient=lenient)
-    fields: dict[str, tuple[str, ...]] = {}
+    fields: dict[str, list[str]] = {}
     for key, value in body.findings.fields:
-        fields[key] = (*fields.get(key, ()), value)
+        fields.setdefault(key, []).append(value)
     return Note(
         path=path,
         sha256=sha256,
@@ -95,7 +95,7 @@ def _note(
         block_ids=body.block_ids,
         tasks=tuple(body.tasks),
         callouts=tuple(body.callouts),
-        inline_fields=fields,
+        inline_fields={key: tuple(values) for key, values in fields.items()},
         warnings=warnings,
         blocks=tuple(body.blocks),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markdown_it.rules_block import StateBlock
 
-from obsidian_indexer.vault.parse.rules.spans import closing_line, is_open_above, resume_after
+from obsidian_indexer.vault.parse.rules.spans import closing_line, is_open_above, resume_after, text_follows
 from obsidian_indexer.vault.parse.state import VaultState
 
 
@@ -33,7 +33,7 @@ def comment_block(state: StateBlock, start_line: int, end_line: int, silent: boo
     if not state.src.startswith("%%", pos) or state.src.startswith("%", pos + 2):
         return False
     end = state.src.find("%%", pos + 2, state.eMarks[start_line])
-    if end >= 0 and state.src[end + 2 : state.eMarks[start_line]].strip():
+    if end >= 0 and text_follows(state, start_line, end + 2):
         # Text follows on the same line, so it is a paragraph with a comment in it.
         return False
     if silent:

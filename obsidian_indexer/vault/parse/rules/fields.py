@@ -13,6 +13,8 @@ _HAS_WORD = re.compile(r"\w")
 _MARKUP = "*_~= \t"
 # Longer than any key; it bounds how far back a key is looked for.
 _MAX_KEY = 100
+# Fields in brackets may hold others; without a bound their values could add up to the square of the text.
+_MAX_VALUE = 1_000
 
 
 def field(state: VaultState) -> bool:
@@ -36,7 +38,7 @@ def field(state: VaultState) -> bool:
 
 def close_field(state: VaultState, bracket: Bracket) -> bool:
     """End a field in brackets at `]`: the brackets are not shown."""
-    if bracket.field is None:
+    if bracket.field is None or state.pos - bracket.field.value_start > _MAX_VALUE:
         return False
     opened, close = bracket.field, state.pos
     bracket.token.content = ""
@@ -67,7 +69,7 @@ def _in_parentheses(state: VaultState, line: int) -> bool:
     if state.paren_ends is None:
         state.paren_ends = _paren_pairs(src)
     end = state.paren_ends.get(opened)
-    if end is None:
+    if end is None or end - pos > _MAX_VALUE:
         return False
     _emit(state, _colons(state), key, src[pos + 2 : end])
     return True

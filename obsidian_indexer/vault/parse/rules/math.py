@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markdown_it.rules_block import StateBlock
 
-from obsidian_indexer.vault.parse.rules.spans import closing_line, is_open_above, resume_after
+from obsidian_indexer.vault.parse.rules.spans import closing_line, is_open_above, resume_after, text_follows
 from obsidian_indexer.vault.parse.state import VaultState
 
 
@@ -49,7 +49,7 @@ def math_block(state: StateBlock, start_line: int, end_line: int, silent: bool) 
     line_end = state.eMarks[start_line]
     end = state.src.find("$$", pos + 2, line_end)
     if end >= 0:
-        if state.src[end + 2 : line_end].strip():
+        if text_follows(state, start_line, end + 2):
             return False
     else:
         limit = state.eMarks[end_line - 1]

@@ -12,6 +12,11 @@ def closing_line(state: StateBlock, pos: int, start_line: int, end_line: int) ->
     return max(start_line, bisect_right(state.bMarks, pos, start_line, end_line) - 1)
 
 
+def text_follows(state: StateBlock, line: int, pos: int) -> bool:
+    """Whether anything but spaces and tabs stands in `line` from `pos` on."""
+    return state.skipSpaces(pos) < state.eMarks[line]
+
+
 def is_open_above(state: StateBlock, line: int, marker: str) -> bool:
     """Whether the paragraph being read, up to `line`, opens something that a `marker` in this line closes.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markdown_it.rules_block import StateBlock
 
-from obsidian_indexer.vault.parse.rules.spans import closing_line, resume_after
+from obsidian_indexer.vault.parse.rules.spans import closing_line, resume_after, text_follows
 from obsidian_indexer.vault.parse.state import VaultState
 
 
@@ -30,7 +30,7 @@ def template_block(state: StateBlock, start_line: int, end_line: int, silent: bo
         state.env[f"no template before {limit}"] = pos
         return False
     last_line = closing_line(state, end, start_line, end_line)
-    if last_line == start_line and state.src[end + 2 : state.eMarks[last_line]].strip():
+    if last_line == start_line and text_follows(state, last_line, end + 2):
         return False
     if silent:
         return True
