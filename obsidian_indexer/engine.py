@@ -1,7 +1,7 @@
 """The one object that surfaces talk to: open · index · search · similar · watch · status · close.
 
-An `Engine` belongs to one index folder. Writing (index, watch) takes the writer lock and happens on the caller's thread;
-reading works from any thread, also beside another process that writes, and never opens the vector store then.
+An `Engine` belongs to one index folder. Writing (index, watch) takes the writer lock and happens on the caller's
+thread; reading works from any thread, also beside another process that writes, and never opens the vector store then.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from obsidian_indexer.embed.tokens import load_tokenizer
 from obsidian_indexer.errors import ModelError, NoteError, VaultError
 from obsidian_indexer.events import CancelToken, Event, EventSink, Progress, SyncedEvent, ignore_event
 from obsidian_indexer.options import Options
-from obsidian_indexer.records import Chunk, IndexReport, Note, SearchResult, Status
+from obsidian_indexer.records import Chunk, IndexReport, Note, Scope, SearchResult, Status
 from obsidian_indexer.search.legs import LiveVectors
-from obsidian_indexer.search.searcher import Meaning, Searcher
+from obsidian_indexer.search.searcher import Meaning, Nearest, Searcher
 from obsidian_indexer.store.ann import AnnIndex
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.lock import WriterLock
@@ -98,7 +98,8 @@ class Engine:
         shown = progress or Progress()
 
         def sync(dirty: DirtySet) -> None:
-            report = self._process(shown, cancel, sink, scope=dirty)
+            scope = None if dirty.everything else Scope(dirty.paths, dirty.prefixes)
+            report = self._process(shown, cancel, sink, scope=scope)
             touched = report.added + report.modified + report.removed + report.renamed
             if touched or report.embedded or dirty.reason == "start-up":
                 sink(_synced(report))
@@ -121,14 +122,14 @@ class Engine:
         on_event: EventSink,
         full: bool = False,
         limit: int | None = None,
-        scope: DirtySet | None = None,
+        scope: Scope | None = None,
     ) -> IndexReport:
         spec = resolve_model(self.options.embedding)
         with self._writing:
             processor = Processor(
                 self.options, spec, self._catalog(), self, on_event=on_event, progress=progress, cancel=cancel
             )
-            report = processor.run(full=full, limit=limit)
+            report = processor.run(full=full, limit=limit, scope=scope)
         embedder = self._model.now()
         if embedder is not None:
             return replace(report, engine=embedder.engine.name, device=embedder.engine.device)
@@ -274,7 +275,7 @@ class Engine:
             )
         return self._model.get(spec, model.dtype)
 
-    def _nearest(self, catalog: Catalog, model: StoredModel):  # type: ignore[no-untyped-def]
+    def _nearest(self, catalog: Catalog, model: StoredModel) -> Nearest | None:
         """The store's search, where it is open and the vault too large to compare every vector."""
         ann = self._ann
         if ann is None or ann.model != model or catalog.vectors.count(model.id) <= self.options.search.exact_below:

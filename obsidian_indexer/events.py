@@ -1,7 +1,7 @@
 """Progress as a state to sample, events for what is rare, and the token that stops a run.
 
-One worker thread writes a `Progress`; any thread may call `snapshot()` at its own pace. Events go to one callable; it is
-called on the worker's thread and must be quick.
+One worker thread writes a `Progress`; any thread may call `snapshot()` at its own pace. Events go to one callable; it
+is called on the worker's thread and must be quick.
 """
 
 from __future__ import annotations

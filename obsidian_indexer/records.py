@@ -30,6 +30,26 @@ class IgnoredFile:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A part of a vault to compare with the catalogue: files, and folders with all that lies below them."""
+
+    paths: frozenset[str]
+    folders: frozenset[str]
+
+    def holds(self, path: str) -> bool:
+        """Whether the file belongs to the part."""
+        return path in self.paths or any(path.startswith(folder + "/") for folder in self.folders)
+
+    def ancestors(self) -> frozenset[str]:
+        """Every folder on the way to the part, the root left out."""
+        on_the_way = set()
+        for wanted in (*self.paths, *self.folders):
+            while wanted := wanted.rpartition("/")[0]:
+                on_the_way.add(wanted)
+        return frozenset(on_the_way)
+
+
 class ChangeKind(StrEnum):
     """How a note on disk differs from the catalogue."""
 

@@ -7,6 +7,7 @@ a pause, text by text, so that a poisonous text has failed twice and its neighbo
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -55,7 +56,7 @@ class Embedder:
         tokenizer: TextTokenizer,
         engine: VectorEngine,
         options: EmbedOptions,
-        pause: Callable[[float], object] = threading.Event().wait,
+        pause: Callable[[float], object] = time.sleep,
     ) -> None:
         self.spec = spec
         self.tokenizer = tokenizer

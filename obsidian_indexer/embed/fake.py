@@ -28,7 +28,8 @@ class FakeEngine:
         for row, ids in enumerate(batch):
             for token in ids:
                 out[row] += _direction(token, self.dim)
-        return out / np.linalg.norm(out, axis=1, keepdims=True)
+        out /= np.linalg.norm(out, axis=1, keepdims=True)
+        return out
 
     def forward_exact(self, ids: TokenIds) -> NDArray[np.float32]:
         """float32[dim]."""

@@ -152,7 +152,7 @@ def _dtype(torch: Any, device: str, options: EmbedOptions, sticky: str | None) -
 
 
 def _cpu_has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 itself (x86: avx512_bf16 or amx_bf16); emulation is slower than fp32."""
+    """Whether the processor multiplies bfloat16 itself (avx512_bf16 or amx_bf16); emulation is slower than float32."""
     try:
         flags = Path("/proc/cpuinfo").read_text("ascii", "replace")
     except OSError:

@@ -44,67 +44,11 @@ _FILTER = re.compile(r'(?<!\S)(-?)(tag|path|file):(?:"((?:\\.|[^"\\])*)"|(\S*))'
 
 # Words that nearly every English note holds: they rank nothing and cost a look at every row.
 _STOP = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "but",
-        "by",
-        "can",
-        "could",
-        "did",
-        "do",
-        "does",
-        "for",
-        "from",
-        "had",
-        "has",
-        "have",
-        "how",
-        "i",
-        "if",
-        "in",
-        "into",
-        "is",
-        "it",
-        "its",
-        "me",
-        "my",
-        "of",
-        "on",
-        "or",
-        "our",
-        "should",
-        "so",
-        "that",
-        "the",
-        "their",
-        "them",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "to",
-        "was",
-        "we",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "why",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-    ]
+    """
+    a an and are as at be but by can could did do does for from had has have how i if in into is it its me my of on or
+    our should so that the their them then there these they this to was we were what when where which who why will
+    with would you your
+    """.split()
 )
 
 

@@ -47,7 +47,8 @@ class Catalog:
             yield
             # Readers compare this number to know whether what they hold in memory is still true.
             self.connection.execute(
-                "INSERT INTO meta VALUES ('version', '1') ON CONFLICT(key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
+                "INSERT INTO meta VALUES ('version', '1') "
+                "ON CONFLICT(key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
             )
         except BaseException:
             self.connection.execute("ROLLBACK")

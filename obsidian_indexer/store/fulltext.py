@@ -1,7 +1,7 @@
 """Full-text rows of the catalogue, and BM25 over them.
 
-The two tables hold no text (`content=''`): a row is taken out again by handing SQLite the same terms that went in, which
-are always made from the note's and chunks' own rows. So whoever changes those rows calls `remove_note` before and
+The two tables hold no text (`content=''`): a row is taken out again by handing SQLite the same terms that went in,
+which are always made from the note's and chunks' own rows. So whoever changes those rows calls `remove_note` before and
 `add_note` after, in one transaction.
 """
 

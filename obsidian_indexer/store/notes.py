@@ -11,9 +11,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from obsidian_indexer.records import Chunk, Failure, FileStat, Note
+from obsidian_indexer.records import Chunk, Failure, FileStat, Note, Scope
 from obsidian_indexer.store import fulltext
 from obsidian_indexer.store.rows import clean_text, marks, pages, path_from_row, path_to_row, to_json
+
+
+_COLUMNS = "SELECT id, path, mtime_ns, size, sha256, read_ns, chunker, state FROM notes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +54,28 @@ class Notes:
 
     def stored(self, paths: Iterable[str] | None = None) -> dict[str, StoredNote]:
         """Every stored note by path, or only those named."""
-        columns = "SELECT id, path, mtime_ns, size, sha256, read_ns, chunker, state FROM notes"
         found: dict[str, StoredNote] = {}
         if paths is None:
-            rows: Iterable[tuple[object, ...]] = self._db.execute(columns)
+            rows: Iterable[tuple[object, ...]] = self._db.execute(_COLUMNS)
             for row in rows:
                 note = _stored(row)
                 found[note.path] = note
             return found
         for page in pages([path_to_row(path) for path in paths]):
-            for row in self._db.execute(f"{columns} WHERE path IN ({marks(page)})", page):
+            for row in self._db.execute(f"{_COLUMNS} WHERE path IN ({marks(page)})", page):
                 note = _stored(row)
                 found[note.path] = note
         return found
 
-    def below(self, prefix: str) -> list[str]:
-        """Paths of the stored notes inside a folder."""
-        folder = prefix.rstrip("/") + "/"
-        return [path for path in self.stored() if path.startswith(folder)]
+    def within(self, scope: Scope) -> dict[str, StoredNote]:
+        """The stored notes of a part of the vault, by path."""
+        found = self.stored(scope.paths)
+        for folder in scope.folders:
+            # '0' follows '/': the half-open range holds exactly what lies below the folder.
+            for row in self._db.execute(f"{_COLUMNS} WHERE path >= ? AND path < ?", (f"{folder}/", f"{folder}0")):
+                note = _stored(row)
+                found[note.path] = note
+        return found
 
     def replace(self, item: IndexedNote) -> None:
         """Write one note, taking the place of whatever was stored under its path."""

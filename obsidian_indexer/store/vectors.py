@@ -94,7 +94,8 @@ class VectorTable:
     def count_pending(self, model_id: int | None) -> int:
         """How many chunks have no vector of this model (all of them when there is no model yet)."""
         row = self._db.execute(
-            "SELECT count(*) FROM chunks c WHERE NOT EXISTS (SELECT 1 FROM vectors v WHERE v.model_id=? AND v.key=c.key)",
+            "SELECT count(*) FROM chunks c WHERE NOT EXISTS "
+            "(SELECT 1 FROM vectors v WHERE v.model_id=? AND v.key=c.key)",
             (model_id,),
         ).fetchone()
         return int(row[0])

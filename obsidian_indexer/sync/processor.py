@@ -9,7 +9,7 @@ then the store, and whatever is missing is found again by comparing. Only the ho
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Protocol
@@ -20,7 +20,7 @@ from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
 from obsidian_indexer.errors import Cancelled, IndexerError, VaultError
 from obsidian_indexer.events import CancelToken, ChangeEvent, EventSink, FailureEvent, NoticeEvent, Progress, Stage
 from obsidian_indexer.options import Options
-from obsidian_indexer.records import Change, ChangeKind, Failure, FileStat, IgnoredFile, IndexReport
+from obsidian_indexer.records import Change, ChangeKind, Failure, FileStat, IgnoredFile, IndexReport, Scope
 from obsidian_indexer.store.ann import AnnIndex
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.notes import StoredNote
@@ -83,13 +83,16 @@ class Processor:
         limits = chunk_limits(options.chunking, spec)
         self._recipe = Recipe(options.vault_path, options.vault, limits, spec)
 
-    def run(self, *, full: bool = False, limit: int | None = None) -> IndexReport:
-        """Bring the index up to date; a cancelled run reports what it did. Raises VaultError or ModelError."""
+    def run(self, *, full: bool = False, limit: int | None = None, scope: Scope | None = None) -> IndexReport:
+        """Bring the index up to date, or a part of it; a cancelled run reports what it did.
+
+        Raises VaultError or ModelError.
+        """
         started = time.monotonic()
         cancelled = False
         found = Differences()
         try:
-            found = self._scan(full)
+            found = self._scan(full, scope)
             self._read(found, full, limit)
             self._embed(full)
             self._store()
@@ -98,18 +101,18 @@ class Processor:
         self._progress.enter(Stage.DONE)
         with self._catalog.transaction():
             self._catalog.set_meta("last_index", datetime.now(UTC).isoformat(timespec="seconds"))
-            if found.seen:
+            if found.seen and scope is None:
                 self._catalog.set_meta("ignored", str(found.ignored))
         return self._report(found, time.monotonic() - started, cancelled)
 
     # --- scan and compare
 
-    def _scan(self, full: bool) -> Differences:
+    def _scan(self, full: bool, scope: Scope | None) -> Differences:
         self._progress.enter(Stage.SCAN)
         with self._timed("scan"):
-            stored = self._catalog.notes.stored()
-            found = compare(self._counted(), stored, self._recipe.chunker, full=full)
-        if stored and not found.seen and not full:
+            stored = self._catalog.notes.within(scope) if scope else self._catalog.notes.stored()
+            found = compare(self._counted(scope), stored, self._recipe.chunker, full=full)
+        if stored and not found.seen and not full and scope is None:
             raise VaultError(
                 f"The vault {self._options.vault_path} holds no notes, but {len(stored)} are indexed. Is its disk "
                 "mounted? Nothing was removed; if the vault is meant to be empty, run 'index --full'."
@@ -117,8 +120,8 @@ class Processor:
         self._cancel.check()
         return found
 
-    def _counted(self) -> Iterator[FileStat | IgnoredFile]:
-        for entry in scan(self._options.vault_path, self._options.vault):
+    def _counted(self, scope: Scope | None) -> Iterator[FileStat | IgnoredFile]:
+        for entry in scan(self._options.vault_path, self._options.vault, scope=scope):
             self._progress.notes_seen += 1
             yield entry
 
@@ -130,11 +133,7 @@ class Processor:
         with self._timed("parse"):
             stored = self._catalog.notes.stored(stat.path for stat in found.to_read)
             chunker = self._recipe.chunker
-            candidates = []
-            for stat in found.to_read[:limit]:
-                note = stored.get(stat.path)
-                same = not full and note is not None and note.chunker == chunker and note.state != "failed"
-                candidates.append(Candidate(stat, note.sha256 if note is not None and same else None))
+            candidates = _candidates(found.to_read, stored, chunker, full, limit)
             self._progress.notes_total = len(candidates)
             if candidates:
                 self._machinery.preload(self._spec, self._sticky_dtype())
@@ -331,3 +330,19 @@ class Processor:
             dtype=model.dtype if model else None,
             cancelled=cancelled,
         )
+
+
+def _candidates(
+    to_read: Sequence[FileStat], stored: Mapping[str, StoredNote], chunker: str, full: bool, limit: int | None
+) -> list[Candidate]:
+    """The files to read. A limit counts those that look changed, not those whose hash is only checked once more."""
+    candidates = []
+    for stat in to_read:
+        note = stored.get(stat.path)
+        cut_alike = note is not None and not full and note.chunker == chunker
+        if not (cut_alike and note is not None and (note.mtime_ns, note.size) == (stat.mtime_ns, stat.size)):
+            if limit == 0:
+                continue
+            limit = None if limit is None else limit - 1
+        candidates.append(Candidate(stat, note.sha256 if note is not None and cut_alike else None))
+    return candidates

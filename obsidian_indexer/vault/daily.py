@@ -6,7 +6,7 @@ import re
 from datetime import date, timedelta
 from functools import lru_cache
 
-from obsidian_indexer.vault.settings import VaultSettings
+from obsidian_indexer.vault.settings import VaultSettings, fold_path
 
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
@@ -55,9 +55,9 @@ def daily_date(path: str, settings: VaultSettings) -> str | None:
         return None
     name = path[:-3]
     if folder:
-        if not name.casefold().startswith(folder.casefold() + "/"):
+        if not fold_path(name).startswith(fold_path(folder) + "/"):
             return None
-        name = name[len(folder) + 1 :]
+        name = "/".join(name.split("/")[folder.count("/") + 1 :])
     else:
         depth = settings.daily_format.count("/") + 1
         name = "/".join(name.split("/")[-depth:])

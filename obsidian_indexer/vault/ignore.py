@@ -19,7 +19,7 @@ from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from obsidian_indexer.options import VaultOptions
 from obsidian_indexer.records import Note
-from obsidian_indexer.vault.settings import VaultSettings
+from obsidian_indexer.vault.settings import VaultSettings, fold_path
 
 GITIGNORE = ".gitignore"
 _MAX_PATTERN_BYTES = 1_000_000
@@ -77,7 +77,7 @@ class IgnoreRules:
         filters = settings.ignore_filters if options.use_obsidian_excludes else ()
         self._prefixes, self._regexes = _split_filters(filters)
         folders = () if options.index_templates else settings.template_folders
-        self._template_prefixes = tuple(_fold(folder) + "/" for folder in folders)
+        self._template_prefixes = tuple(fold_path(folder) + "/" for folder in folders)
         self._any_prefix = (*self._prefixes, *self._template_prefixes)
         self._simple = not (self._any_prefix or self._regexes or self._sets or self._include)
 
@@ -106,7 +106,7 @@ class IgnoreRules:
     def _obsidian_reason(self, path: str, *, whole_folder: bool) -> str | None:
         if not (self._any_prefix or self._regexes):
             return None
-        folded = _fold(path)
+        folded = fold_path(path)
         if folded.startswith(self._any_prefix):
             if folded.startswith(self._template_prefixes):
                 return "in the templates folder"
@@ -145,21 +145,17 @@ def excluded_by_content(note: Note, options: VaultOptions) -> str | None:
     """Why a parsed note is left out by its tags or properties, or None. A tag stands for the tags below it too."""
     if options.exclude_tags:
         for tag in note.tags:
-            folded = _fold(tag)
+            folded = fold_path(tag)
             for excluded in options.exclude_tags:
-                wanted = _fold(excluded.strip().lstrip("#").rstrip("/"))
+                wanted = fold_path(excluded.strip().lstrip("#").rstrip("/"))
                 if wanted and (folded == wanted or folded.startswith(wanted + "/")):
                     return f"has the tag #{tag}"
     if options.exclude_properties:
-        wanted_names = {_fold(name.strip()) for name in options.exclude_properties}
+        wanted_names = {fold_path(name.strip()) for name in options.exclude_properties}
         for name, value in note.properties.items():
-            if _fold(str(name)) in wanted_names and (value is True or str(value).strip().lower() == "true"):
+            if fold_path(str(name)) in wanted_names and (value is True or str(value).strip().lower() == "true"):
                 return f"has the property {name} set to true"
     return None
-
-
-def _fold(text: str) -> str:
-    return (text if text.isascii() else unicodedata.normalize("NFC", text)).lower()
 
 
 def _split_filters(filters: Iterable[str]) -> tuple[tuple[str, ...], tuple[re.Pattern[str], ...]]:
@@ -176,7 +172,7 @@ def _split_filters(filters: Iterable[str]) -> tuple[tuple[str, ...], tuple[re.Pa
             except (re.error, OverflowError, RecursionError):
                 continue
         elif text:
-            prefixes.append(_fold(text))
+            prefixes.append(fold_path(text))
     return tuple(prefixes), tuple(regexes)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from obsidian_indexer.errors import NoteError, VaultError
 from obsidian_indexer.options import VaultOptions
-from obsidian_indexer.records import FileStat, IgnoredFile
+from obsidian_indexer.records import FileStat, IgnoredFile, Scope
 from obsidian_indexer.vault.ignore import IgnoreRules, PatternSet, debris_reason
 from obsidian_indexer.vault.settings import read_settings
 
@@ -50,17 +50,20 @@ class _Links:
         return None
 
 
-def scan(root: Path, options: VaultOptions, *, include_ignored: bool = False) -> Iterator[FileStat | IgnoredFile]:
+def scan(
+    root: Path, options: VaultOptions, *, include_ignored: bool = False, scope: Scope | None = None
+) -> Iterator[FileStat | IgnoredFile]:
     """Every note file below `root`, lazily, in a fixed order: a folder's files by name, then its folders by name.
 
     Yields a FileStat for each file to index, and an IgnoredFile for each note that a rule hides, each link that is not
     followed, and each folder that could not be read; the path of the last ends in "/", and what it holds is unknown,
-    not gone. With `include_ignored`, files that are no notes (images, PDFs …) are listed too. Paths with a part that
-    starts with a dot are invisible. Raises VaultError when the root is missing, is not a folder or cannot be read, or
-    has been replaced by the end of the walk.
+    not gone. With `include_ignored`, files that are no notes (images, PDFs …) are listed too; with `scope`, only what
+    belongs to it is looked at. Paths with a part that starts with a dot are invisible. Raises VaultError when the root
+    is missing, is not a folder or cannot be read, or has been replaced by the end of the walk.
     """
     identity = _identity(root)
     walk = _Walk(root, options, include_ignored)
+    on_the_way = scope.ancestors() if scope else frozenset()
     pending = [_Folder("", os.fspath(root))]
     while pending:
         folder = pending.pop()
@@ -75,6 +78,9 @@ def scan(root: Path, options: VaultOptions, *, include_ignored: bool = False) ->
         chain = walk.rules.enter(folder.path, folder.chain)
         inner: list[_Folder] = []
         for entry in entries:
+            path = folder.path + entry.name
+            if scope and path not in on_the_way and path not in scope.folders and not scope.holds(path):
+                continue
             found = walk.visit(folder, chain, entry)
             if isinstance(found, _Folder):
                 inner.append(found)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,8 +29,13 @@ class VaultSettings:
 
     def is_template(self, path: str) -> bool:
         """Whether the note at `path` stands in a templates folder."""
-        folded = path.casefold()
-        return any(folded.startswith(folder.casefold() + "/") for folder in self.template_folders)
+        folded = fold_path(path)
+        return any(folded.startswith(fold_path(folder) + "/") for folder in self.template_folders)
+
+
+def fold_path(path: str) -> str:
+    """A path or tag as it is compared: one Unicode form, lower case."""
+    return (path if path.isascii() else unicodedata.normalize("NFC", path)).lower()
 
 
 def find_vault(start: Path) -> Path | None:

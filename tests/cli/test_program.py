@@ -168,6 +168,7 @@ def test_watch_follows_edits_until_interrupted(place: Place) -> None:
         shutil.move(place.vault / "Garden", place.vault / "Allotment")
         until(event="change", kind="renamed", path="Allotment/Beans.md")
         child.send_signal(signal.SIGINT)
+        child.stdout.read()  # to its end: a closed pipe would stop the program in another way
     assert child.returncode == 130
     found = place.json("search", "freshly", "--mode", "keyword")["hits"]
     assert [hit["path"] for hit in found] == ["new.md"]

@@ -124,7 +124,7 @@ def run_app(tmp_path: Path) -> RunApp:
             open_link=lambda uri: stage.opened.append(uri),
             edit_file=lambda command: stage.edited.append(command),
         )
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=True) as pilot:
             stage = Stage(app, pilot, opening, saved)
             if ready:
                 await stage.until(lambda: bridge.warmth is Warmth.LOADED and bridge.status is not None)

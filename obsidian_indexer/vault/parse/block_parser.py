@@ -50,54 +50,77 @@ _STARTS: dict[str, tuple[RuleFuncBlockType, ...]] = {
 _ENDS_ITEM = {char: _STARTS[char] for char in ">`~_%$"} | {"-": (hr,), "*": (hr,), "<": (template_block,)}
 
 
-def _marked(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
-    """Any block that its first character announces."""
-    return _try(_STARTS, state, start_line, end_line, silent)
+_ALWAYS_FIRST: tuple[RuleFuncBlockType, ...] = (table, code)
+_ALWAYS_LAST: tuple[RuleFuncBlockType, ...] = (lheading, paragraph)
+_IN_ORDER = {char: (*_ALWAYS_FIRST, *rules, *_ALWAYS_LAST) for char, rules in _STARTS.items()}
+_IN_ORDER["["] = (*_ALWAYS_FIRST, footnote_def, reference, *_ALWAYS_LAST)
+_OTHERWISE = (*_ALWAYS_FIRST, *_ALWAYS_LAST)
 
 
-def _marked_in_list(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
-    """The same for the end of a list item, which is only ever asked about."""
-    return silent and _try(_ENDS_ITEM, state, start_line, end_line, silent)
-
-
-def _try(
-    rules: dict[str, tuple[RuleFuncBlockType, ...]], state: StateBlock, start_line: int, end_line: int, silent: bool
-) -> bool:
+def _interrupts(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
+    """Whether a line begins a block that ends a paragraph or quote."""
     pos = state.bMarks[start_line] + state.tShift[start_line]
-    if pos >= state.eMarks[start_line]:
+    rules = _STARTS.get(state.src[pos]) if pos < state.eMarks[start_line] else None
+    if rules is None or state.is_code_block(start_line):
         return False
-    candidates = rules.get(state.src[pos])
-    if candidates is None or state.is_code_block(start_line):
+    return any(rule(state, start_line, end_line, silent) for rule in rules)
+
+
+def _ends_item(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
+    """Whether a line begins a block that ends a list."""
+    pos = state.bMarks[start_line] + state.tShift[start_line]
+    rules = _ENDS_ITEM.get(state.src[pos]) if pos < state.eMarks[start_line] else None
+    if rules is None or state.is_code_block(start_line):
         return False
-    return any(rule(state, start_line, end_line, silent) for rule in candidates)
+    return any(rule(state, start_line, end_line, silent) for rule in rules)
 
 
 class VaultBlocks(ParserBlock):
     """The block parser, keeping what is nested too deep as `deep_text` tokens."""
 
     def __init__(self) -> None:
+        # The rulers answer only what ends a block; `tokenize` knows what begins one.
         self.ruler = Ruler[RuleFuncBlockType]()
         self.ruler.push("table", table, {"alt": ["paragraph", "reference"]})
         self.ruler.push("code", code, {"alt": []})
-        self.ruler.push("marked", _marked, {"alt": ["paragraph", "reference", "blockquote"]})
-        self.ruler.push("marked_in_list", _marked_in_list, {"alt": ["list"]})
-        self.ruler.push("reference", reference, {"alt": []})
-        self.ruler.push("lheading", lheading, {"alt": []})
-        self.ruler.push("paragraph", paragraph, {"alt": []})
+        self.ruler.push("interrupts", _interrupts, {"alt": ["paragraph", "reference", "blockquote"]})
+        self.ruler.push("ends_item", _ends_item, {"alt": ["list"]})
 
     def tokenize(self, state: StateBlock, startLine: int, endLine: int) -> None:  # noqa: N803
-        """Parse the lines `startLine`…`endLine - 1`."""
-        if state.level < MAX_NESTING:
-            super().tokenize(state, startLine, endLine)
+        """Parse the lines `startLine`…`endLine - 1`, as upstream does but for the choice of rules."""
+        if state.level >= MAX_NESTING:
+            _keep_as_text(state, startLine, endLine)
             return
         line = startLine
-        while line < endLine and (state.isEmpty(line) or state.sCount[line] >= state.blkIndent):
-            first = line
-            while line < endLine and not state.isEmpty(line) and state.sCount[line] >= state.blkIndent:
+        has_empty_lines = False
+        while line < endLine:
+            state.line = line = state.skipEmptyLines(line)
+            if line >= endLine or state.sCount[line] < state.blkIndent:
+                break
+            first = state.src[state.bMarks[line] + state.tShift[line]]
+            for rule in _IN_ORDER.get(first, _OTHERWISE):
+                if rule(state, line, endLine, False):
+                    break
+            state.tight = not has_empty_lines
+            line = state.line
+            if line - 1 < endLine and state.isEmpty(line - 1):
+                has_empty_lines = True
+            if line < endLine and state.isEmpty(line):
+                has_empty_lines = True
                 line += 1
-            if line > first:
-                token = state.push("deep_text", "", 0)
-                token.map = [first, line]
-                token.content = state.getLines(first, line, state.blkIndent, False)
-            line = max(line, first + 1)
-        state.line = line
+                state.line = line
+
+
+def _keep_as_text(state: StateBlock, start_line: int, end_line: int) -> None:
+    """The lines of a block that stands too deep, as text without markup."""
+    line = start_line
+    while line < end_line and (state.isEmpty(line) or state.sCount[line] >= state.blkIndent):
+        first = line
+        while line < end_line and not state.isEmpty(line) and state.sCount[line] >= state.blkIndent:
+            line += 1
+        if line > first:
+            token = state.push("deep_text", "", 0)
+            token.map = [first, line]
+            token.content = state.getLines(first, line, state.blkIndent, False)
+        line = max(line, first + 1)
+    state.line = line
