@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,9 +74,14 @@ def _open_engine(options: Options, on_event: EventSink) -> Engine:
 
 
 def _parse_note(options: Options, path: str) -> Any:
-    from obsidian_indexer.engine import parse_note
+    return _inspector(_prepare(options)).inspect(path)
 
-    return parse_note(_prepare(options), path)
+
+@cache
+def _inspector(options: Options) -> Any:
+    from obsidian_indexer.sync.inspect import NoteInspector
+
+    return NoteInspector(options)
 
 
 def _run_tui(overrides: Mapping[str, object]) -> int:

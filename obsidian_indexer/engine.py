@@ -15,11 +15,10 @@ from types import TracebackType
 from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.loaded import LoadedModel
 from obsidian_indexer.embed.spec import ModelSpec, resolve_model
-from obsidian_indexer.embed.tokens import load_tokenizer
 from obsidian_indexer.errors import ModelError, NoteError, VaultError
 from obsidian_indexer.events import CancelToken, Event, EventSink, Progress, SyncedEvent, ignore_event
 from obsidian_indexer.options import Options
-from obsidian_indexer.records import Chunk, IndexReport, Note, Scope, SearchResult, Status
+from obsidian_indexer.records import IndexReport, Scope, SearchResult, Status
 from obsidian_indexer.search.legs import LiveVectors
 from obsidian_indexer.search.searcher import Meaning, Nearest, Searcher
 from obsidian_indexer.store.ann import AnnIndex
@@ -27,18 +26,8 @@ from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.lock import WriterLock
 from obsidian_indexer.store.vectors import StoredModel
 from obsidian_indexer.sync.health import read_status
-from obsidian_indexer.sync.prepare import Recipe, chunk_limits
 from obsidian_indexer.sync.processor import Processor
-from obsidian_indexer.vault import (
-    LinkIndex,
-    decode,
-    list_attachments,
-    obsidian_uri,
-    parse_file,
-    read_file,
-    read_settings,
-    resolve_subpath,
-)
+from obsidian_indexer.vault import decode, obsidian_uri, read_file
 from obsidian_indexer.watch import DirtySet, Watcher
 
 
@@ -318,37 +307,6 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def parse_note(
-    options: Options, path: str
-) -> tuple[Note, list[Chunk], list[tuple[str | None, tuple[int, int] | None]]]:
-    """A note as the indexer sees it, its chunks, and for each of its links the path and lines it leads to.
-
-    Needs no index. Raises NoteError or ModelError.
-    """
-    from obsidian_indexer.chunk import chunk_note
-
-    root = options.vault_path
-    settings = read_settings(root)
-    note = parse_file(path, read_file(root, path, options.vault), options.vault, settings)
-    spec = resolve_model(options.embedding)
-    tokenizer = load_tokenizer(spec)
-    recipe = Recipe(root, options.vault, chunk_limits(options.chunking, spec), spec)
-    chunks = chunk_note(note, recipe.limits, tokenizer.count, special_tokens=tokenizer.n_special)
-    index = LinkIndex(list_attachments(root, follow_symlinks=options.vault.follow_symlinks))
-    parsed = {path: note}
-    places: list[tuple[str | None, tuple[int, int] | None]] = []
-    for link in note.links:
-        target = path if link.target == "" else index.resolve(link.target, path)
-        lines = None
-        if target is not None and (link.heading or link.block):
-            if target not in parsed and target.lower().endswith(".md"):
-                parsed[target] = parse_file(target, read_file(root, target, options.vault), options.vault, settings)
-            if target in parsed:
-                lines = resolve_subpath(parsed[target], link.heading, link.block)
-        places.append((target, lines))
-    return note, chunks, places
 
 
 def _synced(report: IndexReport) -> Event:

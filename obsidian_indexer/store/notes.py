@@ -15,7 +15,6 @@ from obsidian_indexer.records import Chunk, Failure, FileStat, Note, Scope
 from obsidian_indexer.store import fulltext
 from obsidian_indexer.store.rows import clean_text, marks, pages, path_from_row, path_to_row, to_json
 
-
 _COLUMNS = "SELECT id, path, mtime_ns, size, sha256, read_ns, chunker, state FROM notes"
 
 

@@ -1,8 +1,8 @@
 """Text as search terms: words, and character bigrams for scripts written without spaces or with particles.
 
 Documents and queries go through the same split, so that what is stored as `옵시 시디 디언` is found by `옵시디언`.
-SQLite's own tokenizer is left with cutting at blanks (`ascii`, which knows no other letters and so splits none) and with
-stemming English (`porter`).
+SQLite's own tokenizer is left with cutting at blanks (`ascii`, which knows no other letters and so splits none) and
+with stemming English (`porter`).
 """
 
 from __future__ import annotations

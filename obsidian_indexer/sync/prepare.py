@@ -10,6 +10,7 @@ import hashlib
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -20,9 +21,9 @@ from obsidian_indexer.chunk import CHUNKER_VERSION, ChunkLimits, chunk_note
 from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
 from obsidian_indexer.errors import NoteError
-from obsidian_indexer.options import ChunkOptions, VaultOptions
+from obsidian_indexer.options import ChunkOptions, Options, VaultOptions
 from obsidian_indexer.records import Chunk, FileStat, Note
-from obsidian_indexer.vault import excluded_by_content, parse_file, read_file, read_settings
+from obsidian_indexer.vault import VaultSettings, excluded_by_content, parse_file, read_file, read_settings
 
 _LARGEST_WINDOW = 512
 # Starting a process costs about a second; below this many bytes of notes one process is done sooner.
@@ -39,11 +40,19 @@ class Recipe:
     vault: VaultOptions
     limits: ChunkLimits
     spec: ModelSpec
+    settings: VaultSettings
 
     @property
     def chunker(self) -> str:
         """Names what makes the chunks: notes cut by another one are cut again."""
-        parts = (CHUNKER_VERSION, self.limits, self.spec.revision, self.vault.lenient_tags)
+        vault, settings = self.vault, self.settings
+        parts = (
+            CHUNKER_VERSION,
+            self.limits,
+            self.spec.revision,
+            (vault.lenient_tags, vault.exclude_tags, vault.exclude_properties),
+            (settings.daily_folder, settings.daily_format, settings.templates_folder),
+        )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
@@ -81,6 +90,12 @@ class PrepareFailure:
 Outcome = Prepared | PrepareFailure
 
 
+def make_recipe(options: Options, spec: ModelSpec) -> Recipe:
+    """The recipe of a vault as its settings are now."""
+    root = options.vault_path
+    return Recipe(root, options.vault, chunk_limits(options.chunking, spec), spec, read_settings(root))
+
+
 def chunk_limits(options: ChunkOptions, spec: ModelSpec) -> ChunkLimits:
     """Sizes for a model: never beyond its window, and by default not beyond what makes a good passage."""
     max_tokens = min(options.max_tokens or _LARGEST_WINDOW, spec.max_tokens)
@@ -100,7 +115,6 @@ class Preparer:
     def __init__(self, recipe: Recipe, tokenizer: TextTokenizer | None = None) -> None:
         self._recipe = recipe
         self._tokenizer = tokenizer or load_tokenizer(recipe.spec)
-        self._settings = read_settings(recipe.root)
 
     def prepare(self, candidate: Candidate) -> Outcome:
         """Read one file. Never raises on a bad file: the failure is the outcome."""
@@ -113,7 +127,7 @@ class Preparer:
         if hashlib.sha256(data).hexdigest() == candidate.known_sha256:
             return Prepared(stat, read_ns)
         try:
-            note = parse_file(stat.path, data, self._recipe.vault, self._settings)
+            note = parse_file(stat.path, data, self._recipe.vault, self._recipe.settings)
             excluded = excluded_by_content(note, self._recipe.vault)
             chunks = () if excluded else tuple(self._chunk(note))
         except NoteError as error:
@@ -135,7 +149,16 @@ def _start_worker(recipe: Recipe) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Every worker has a core: the tokenizer's own threads would only get in each other's way.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     _worker = Preparer(recipe)
+
+
+def _end_with_parent() -> None:
+    """A worker must not outlive a parent that was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _prepare_group(group: Sequence[Candidate]) -> list[Outcome]:

@@ -158,6 +158,8 @@ class FakeEngine:
     index_gate: threading.Event | None = None
     search_gate: threading.Event | None = None
     warm_gate: threading.Event | None = None
+    # An index run that is deaf does not look at its cancel token.
+    deaf: bool = False
     failures: tuple[Failure, ...] = ()
     index_fault: Exception | None = None
     search_fault: Exception | None = None
@@ -197,7 +199,7 @@ class FakeEngine:
             self.on_event(FailureEvent(failure))
         self.indexing.set()
         while self.index_gate is not None and not self.index_gate.wait(0.005):
-            if cancel is not None and cancel.cancelled:
+            if cancel is not None and cancel.cancelled and not self.deaf:
                 self.indexing.clear()
                 return replace(self.report, cancelled=True)
         progress.chunks_done, progress.tokens_done = 1805, 51200

@@ -31,7 +31,7 @@ def link(text: str) -> tuple[str, str | None, str | None, str | None, bool]:
         ("#12/", ()),
         ("#a/b/ #a//", ("a/b", "a")),
         ("#Dup and #dup", ("Dup",)),
-        ("(#x) \"#x\" .#x a#x -#x", ()),
+        ('(#x) "#x" .#x a#x -#x', ()),
         ("#a#b", ("a", "b")),
         ("\\#x", ()),
         ("\\[\\[#X", ("X",)),
@@ -147,9 +147,17 @@ def test_no_link(text: str) -> None:
 
 
 def test_a_link_knows_its_line() -> None:
-    note = parse("---\na: b\n---\none\n[[A]] `x\ny` [[B]]\n[C](c\n) [[D]]\n\n> [[E]]\n> [[F]]\n\n| h |\n|--|\n| [[G]] |\n")
+    note = parse(
+        "---\na: b\n---\none\n[[A]] `x\ny` [[B]]\n[C](c\n) [[D]]\n\n> [[E]]\n> [[F]]\n\n| h |\n|--|\n| [[G]] |\n"
+    )
     assert [(link.target, link.line) for link in note.links] == [
-        ("A", 5), ("B", 6), ("c", 7), ("D", 8), ("E", 10), ("F", 11), ("G", 15),
+        ("A", 5),
+        ("B", 6),
+        ("c", 7),
+        ("D", 8),
+        ("E", 10),
+        ("F", 11),
+        ("G", 15),
     ]
 
 
@@ -191,7 +199,7 @@ def test_links_are_in_reading_order() -> None:
         ("text ^block_id", "text ^block_id"),
         ("mid ^id line", "mid ^id line"),
         ("tight^id", "tight^id"),
-        ("#tag word", "tag word"),
+        ("#tag word", "#tag word"),
         ("**bold** https://example.org/a_b_c=d", "bold https://example.org/a_b_c=d"),
         ("==see https://example.org/a==b== end", "see https://example.org/a==b end"),
         ("(https://example.org/a_(b)).", "(https://example.org/a_(b))."),

@@ -29,7 +29,10 @@ def test_a_canvas_gives_cards_groups_and_edge_labels() -> None:
     note = parse_text("Board.canvas", text, "")
     assert note.kind is NoteKind.CANVAS
     assert [block.text for block in note.blocks] == [
-        "Card\nwith a link and tag\ndo it", "A group", "front: matter", "leads to",
+        "Card\nwith a link and #tag\ndo it",
+        "A group",
+        "front: matter",
+        "leads to",
     ]
     assert {block.kind for block in note.blocks} == {BlockKind.CARD}
     assert note.tags == ("tag",)
@@ -52,7 +55,15 @@ def test_an_empty_canvas_is_an_empty_note(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[1]", "nonsense", '{"nodes": ' + "[" * 200_000, '{"a":' * 100_000, '{"nodes": [' + "[" * 100 + "]" * 101 + "}"]
+    "text",
+    [
+        "{",
+        "[1]",
+        "nonsense",
+        '{"nodes": ' + "[" * 200_000,
+        '{"a":' * 100_000,
+        '{"nodes": [' + "[" * 100 + "]" * 101 + "}",
+    ],
 )
 def test_a_broken_canvas_warns(text: str) -> None:
     note = parse_text("Board.canvas", text, "")
@@ -127,7 +138,7 @@ def test_a_drawing_gives_its_texts_and_never_its_data() -> None:
     assert [(block.text, block.start_line, block.end_line) for block in note.blocks] == [
         ("Text above with Link", 7, 7),
         ("First words", 13, 13),
-        ("Second text\nwith a heading and tag", 15, 16),
+        ("Second text\nwith a heading and #tag", 15, 16),
     ]
     assert note.tags == ("excalidraw", "tag")
     assert note.links == (Link("Link", None, None, None, False, 7),)
@@ -147,8 +158,8 @@ def test_a_drawing_whose_properties_are_broken_still_hides_its_data() -> None:
 
 def test_a_board_is_markdown_without_its_settings() -> None:
     text = (
-        "---\n\nkanban-plugin: board\n\n---\n\n## To do\n\n- [ ] card [[One]]\n\n## Done\n\n**Complete**\n- [x] two\n\n***\n\n"
-        '## Archive\n\n- [x] old\n\n%% kanban:settings\n```\n{"kanban-plugin":"board"}\n```\n%%'
+        "---\n\nkanban-plugin: board\n\n---\n\n## To do\n\n- [ ] card [[One]]\n\n## Done\n\n**Complete**\n- [x] two\n\n"
+        '***\n\n## Archive\n\n- [x] old\n\n%% kanban:settings\n```\n{"kanban-plugin":"board"}\n```\n%%'
     )
     note = parse_text("Board.md", text, "")
     assert note.kind is NoteKind.KANBAN

@@ -8,8 +8,8 @@ from obsidian_indexer.records import Note, PropertyLink
 from obsidian_indexer.vault.parse import parse_text
 
 
-def parse(text: str, **options: bool) -> Note:
-    return parse_text("folder/Name.md", text, "", **options)
+def parse(text: str, *, lenient_tags: bool = False) -> Note:
+    return parse_text("folder/Name.md", text, "", lenient_tags=lenient_tags)
 
 
 def with_matter(matter: str) -> Note:
@@ -53,7 +53,10 @@ def test_where_front_matter_is(text: str, properties: dict[str, object], shown: 
         ("a: yes\nb: no\nc: on\nd: off", {"a": "yes", "b": "no", "c": "on", "d": "off"}),
         ("a: true\nb: False", {"a": True, "b": False}),
         ("a:\nb: ~\nc: null", {"a": None, "b": None, "c": None}),
-        ("a: 1\nb: -2.5\nc: 1e3\nd: 0x1F\ne: 0o17\nf: 1_000", {"a": 1, "b": -2.5, "c": 1000, "d": 31, "e": 15, "f": "1_000"}),
+        (
+            "a: 1\nb: -2.5\nc: 1e3\nd: 0x1F\ne: 0o17\nf: 1_000",
+            {"a": 1, "b": -2.5, "c": 1000, "d": 31, "e": 15, "f": "1_000"},
+        ),
         ("a: .inf\nb: .nan\nc: 1e999", {"a": ".inf", "b": ".nan", "c": "1e999"}),
         ("a: '1'\nb: \"true\"\nc: !!str 5", {"a": "1", "b": "true", "c": "5"}),
         ("a: [1, b, null]\nb:\n  - x\n  -\n  - y", {"a": [1, "b", None], "b": ["x", None, "y"]}),
@@ -154,7 +157,10 @@ def test_lenient_reading_splits_and_honours_old_names() -> None:
     ("matter", "links"),
     [
         ('up: "[[Note]]"', [PropertyLink("up", "Note", None)]),
-        ('refs: ["[[A#h|shown]]", "[[B.md]]", x]', [PropertyLink("refs.0", "A", "h"), PropertyLink("refs.1", "B", None)]),
+        (
+            'refs: ["[[A#h|shown]]", "[[B.md]]", x]',
+            [PropertyLink("refs.0", "A", "h"), PropertyLink("refs.1", "B", None)],
+        ),
         ('m: {deep: "[[C]]"}', [PropertyLink("m.deep", "C", None)]),
         ("up: [[Note]]", []),
         ('up: "see [[Note]]"', []),
@@ -169,7 +175,9 @@ def test_links_of_properties(matter: str, links: list[PropertyLink]) -> None:
 
 
 def test_lead_is_title_aliases_and_descriptions() -> None:
-    note = parse("---\ntitle: Shown\naliases: [Other, name]\nSummary: In short.\ndescription: 5\nsubtitle: Under\n---\n")
+    note = parse(
+        "---\ntitle: Shown\naliases: [Other, name]\nSummary: In short.\ndescription: 5\nsubtitle: Under\n---\n"
+    )
     assert note.lead.split("\n") == ["Name", "Shown", "Other", "In short.", "Under"]
 
 

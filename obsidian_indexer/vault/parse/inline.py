@@ -83,7 +83,7 @@ class _Reading:
                 self._wikilink(token.meta["target"], token.meta["embed"], token.meta["pos"])
             case "tag":
                 self._findings.tags.append(token.content)
-                self._parts.append(token.content)
+                self._parts.append("#" + token.content)
             case "link_open":
                 target = parse_destination(token.meta["href"])
                 self._open_links.append((len(self._parts), target, self._line_at(token.meta["pos"])))
