@@ -162,8 +162,9 @@ class Block:
     """The smallest piece of a note that a chunk keeps whole where it fits.
 
     `text` is what a reader sees, markup removed; `embedded_text` is what the model reads when that differs (a table row
-    with its header names), else None. `headings` is the path of outline headings above it, outermost first.
-    `group` joins blocks that belong together (items of a list, rows of a table): equal and not 0.
+    with its header names), else None. `headings` is the path of outline headings that it stands under, outermost
+    first; a heading ends its own path. `group` joins blocks that belong together (items of a list, rows of a table):
+    equal and not 0.
     """
 
     kind: BlockKind

@@ -51,7 +51,7 @@ class Recipe:
             self.limits,
             self.spec.revision,
             (vault.lenient_tags, vault.exclude_tags, vault.exclude_properties),
-            (settings.daily_folder, settings.daily_format, settings.templates_folder),
+            (settings.daily_folder, settings.daily_format, settings.template_folders),
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 

@@ -31,8 +31,7 @@ from obsidian_indexer.sync.prepare import (
     Prepared,
     PrepareFailure,
     Preparer,
-    Recipe,
-    chunk_limits,
+    make_recipe,
     prepare_all,
 )
 from obsidian_indexer.sync.vectorise import Vectorised, Vectoriser
@@ -80,8 +79,7 @@ class Processor:
         self._tally = Tally()
         self._model: StoredModel | None = None
         self._done = Vectorised()
-        limits = chunk_limits(options.chunking, spec)
-        self._recipe = Recipe(options.vault_path, options.vault, limits, spec)
+        self._recipe = make_recipe(options, spec)
 
     def run(self, *, full: bool = False, limit: int | None = None, scope: Scope | None = None) -> IndexReport:
         """Bring the index up to date, or a part of it; a cancelled run reports what it did.
