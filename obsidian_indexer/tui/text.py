@@ -80,7 +80,8 @@ def line_range(start: int, end: int) -> str:
 def query_terms(query: str) -> tuple[str, ...]:
     """The words of a query that a snippet may show, without operators, longest first."""
     words = [word for word in re.findall(r"[^\s\"()|]+", query) if ":" not in word and not word.startswith("-")]
-    return tuple(sorted({word.casefold() for word in words if word not in {"OR", "AND", "NOT"}}, key=len, reverse=True))
+    found = {word.casefold() for word in words if word not in {"OR", "AND", "NOT"}}
+    return tuple(sorted(found, key=lambda word: (-len(word), word)))
 
 
 def mark_terms(content: Content, terms: tuple[str, ...], style: str) -> Content:

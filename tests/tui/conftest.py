@@ -87,6 +87,27 @@ class RunApp(Protocol):
         """Run with a scripted engine; with `ready`, returns once index and model are loaded."""
 
 
+def make_app(folder: Path, opening: FakeOpening, saved: list[tuple[str, str, object]]) -> IndexerApp:
+    """The app on fake engines; its clocks stand still."""
+
+    def save(section: str, name: str, value: object) -> None:
+        if value == -1:
+            raise ConfigError("embedding.batch_size must be at least 0")
+        saved.append((section, name, value))
+
+    def view() -> Sequence[SettingRow]:
+        return SETTINGS
+
+    moment = datetime(2024, 2, 1, 10, 11, 12)  # noqa: DTZ001 - a local time, as the log shows it
+    bridge = Bridge(
+        lambda: make_options(folder),
+        opening,
+        now=lambda: moment,
+        new_progress=lambda: Progress(clock=opening.clock),
+    )
+    return IndexerApp(bridge, settings_view=view, save_setting=save)
+
+
 @pytest.fixture
 def run_app(tmp_path: Path) -> RunApp:
     """Starts the app on a fake engine."""
@@ -101,34 +122,14 @@ def run_app(tmp_path: Path) -> RunApp:
     ) -> AsyncIterator[Stage]:
         opening = FakeOpening(prepare, fault=fault)
         saved: list[tuple[str, str, object]] = []
-
-        def save(section: str, name: str, value: object) -> None:
-            if value == -1:
-                raise ConfigError("embedding.batch_size must be at least 0")
-            saved.append((section, name, value))
-
-        def view() -> Sequence[SettingRow]:
-            return SETTINGS
-
-        moment = datetime(2024, 2, 1, 10, 11, 12)  # noqa: DTZ001 - a local time, as the log shows it
-        bridge = Bridge(
-            lambda: make_options(tmp_path),
-            opening,
-            now=lambda: moment,
-            new_progress=lambda: Progress(clock=opening.clock),
-        )
-        app = IndexerApp(
-            bridge,
-            settings_view=view,
-            save_setting=save,
-            open_link=lambda uri: stage.opened.append(uri),
-            edit_file=lambda command: stage.edited.append(command),
-        )
+        app = make_app(tmp_path, opening, saved)
         async with app.run_test(size=size, notifications=True) as pilot:
             stage = Stage(app, pilot, opening, saved)
+            app.open_link = stage.opened.append
+            app.edit_file = stage.edited.append
             if ready:
-                await stage.until(lambda: bridge.warmth is Warmth.LOADED and bridge.status is not None)
+                await stage.until(lambda: app.bridge.warmth is Warmth.LOADED and app.bridge.status is not None)
             yield stage
-        bridge.close()
+        app.bridge.close()
 
     return start

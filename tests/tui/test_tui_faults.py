@@ -10,6 +10,7 @@ from obsidian_indexer.errors import CatalogError
 from tests.tui.conftest import RunApp
 from tests.tui.fake_engine import HOSTILE_CLEAN, HOSTILE_HIT, FakeEngine
 
+SIGNS = {"1": "Update", "3": "Start", "4": "Vault", "5": "embedding", "2": "Type to search"}
 HARMFUL = ("\x1b]52", "\x07", "\u202e", "\x9b")
 
 
@@ -119,13 +120,7 @@ async def test_a_hostile_note_is_shown_as_text(run_app: RunApp, size: tuple[int,
 @pytest.mark.parametrize("size", [(40, 12), (80, 24), (120, 40), (200, 60)])
 async def test_every_screen_fits(run_app: RunApp, size: tuple[int, int]) -> None:
     async with run_app(size=size) as stage:
-        for key, piece in (
-            ("1", "Update"),
-            ("3", "Start"),
-            ("4", "Vault"),
-            ("5", "embedding"),
-            ("2", "Type to search"),
-        ):
+        for key, piece in SIGNS.items():
             await stage.press(key)
             await stage.until_shown(piece)
             lines = stage.screen_text().splitlines()

@@ -33,6 +33,7 @@ def link(text: str) -> tuple[str, str | None, str | None, str | None, bool]:
         ("#Dup and #dup", ("Dup",)),
         ('(#x) "#x" .#x a#x -#x', ()),
         ("#a#b", ("a", "b")),
+        ("#a/#b", ("a", "b")),
         ("\\#x", ()),
         ("\\[\\[#X", ("X",)),
         ("**#bold** *#em* ==#mark== ~~#gone~~", ("bold", "em", "mark", "gone")),

@@ -92,7 +92,8 @@ class _Reading:
                 self._add_link(target, tidy("".join(self._parts[start:])), line, embed=False)
             case "image":
                 alt = without_size(unescapeAll(token.content))
-                self._parts.append(alt)
+                # An image is set apart from the words around it.
+                self._parts.append(f" {alt} " if alt else "")
                 target = parse_destination(token.meta["href"])
                 self._add_link(target, alt, self._line_at(token.meta["pos"]), embed=True)
             case "comment":

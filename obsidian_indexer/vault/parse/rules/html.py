@@ -10,7 +10,7 @@ from markdown_it.common.html_blocks import block_names
 from obsidian_indexer.vault.parse.state import VaultState
 
 _NAME = re.compile(r"</?([A-Za-z][A-Za-z0-9\-]*)")
-_UNSEEN = ("script", "style")
+_UNSEEN_END = {tag: re.compile("</" + tag, re.IGNORECASE | re.ASCII) for tag in ("script", "style")}
 _BREAKS = frozenset({*block_names, "br", "td", "th"})
 
 
@@ -33,17 +33,16 @@ def breaks_line(tag: str) -> bool:
 def visible_text(source: str) -> str:
     """What a reader sees of HTML: no tags, comments, scripts or styles; entities resolved."""
     parts: list[str] = []
-    folded = source.lower()
     pos = 0
     while (start := source.find("<", pos)) >= 0:
         parts.append(source[pos:start])
-        pos = _end_of_markup(source, folded, start, parts)
+        pos = _end_of_markup(source, start, parts)
     parts.append(source[pos:])
     text = html.unescape("".join(parts))
     return "\n".join(line for line in (" ".join(line.split()) for line in text.split("\n")) if line)
 
 
-def _end_of_markup(source: str, folded: str, start: int, parts: list[str]) -> int:
+def _end_of_markup(source: str, start: int, parts: list[str]) -> int:
     """Where the markup that starts at `start` ends; what it shows is added to `parts`."""
     if source.startswith("<!--", start):
         end = source.find("-->", start + 4)
@@ -56,8 +55,8 @@ def _end_of_markup(source: str, folded: str, start: int, parts: list[str]) -> in
     end = source.find(">", start)
     if end < 0:
         return len(source)
-    if tag in _UNSEEN and source[start + 1] != "/":
-        close = folded.find("</" + tag, end)
-        return close if close >= 0 else len(source)
+    if tag in _UNSEEN_END and source[start + 1] != "/":
+        close = _UNSEEN_END[tag].search(source, end)
+        return close.start() if close else len(source)
     parts.append("\n" if tag in _BREAKS else "")
     return end + 1

@@ -24,9 +24,10 @@ def tag(state: VaultState) -> bool:
     match = _TAG.match(state.src, state.pos)
     if match is None:
         return False
-    name = match[1].rstrip("/")
+    name, end = match[1].rstrip("/"), match.end()
     if name.endswith("_"):
         name = _without_emphasis_end(state, name)
+        end = state.pos + 1 + len(name)
     if _DIGITS.fullmatch(name):
         return False
     before = state.tokens[-1] if state.tokens and not pending else None
@@ -35,7 +36,7 @@ def tag(state: VaultState) -> bool:
     bracket = state.brackets[-1] if state.brackets else None
     if before is not None and bracket and bracket.token is before and bracket.kind is BracketKind.LINK:
         state.bracket_tags.append((token, before))
-    state.pos += 1 + len(name)
+    state.pos = end
     return True
 
 
