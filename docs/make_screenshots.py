@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from textual.pilot import Pilot  # noqa: E402
-from textual.widgets import Input  # noqa: E402
+from textual.widgets import Input, OptionList  # noqa: E402
 
 import config  # noqa: E402
 from obsidian_indexer.options import Options  # noqa: E402
@@ -30,6 +30,7 @@ from obsidian_indexer.tui.bridge import Bridge, Warmth  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 SIZE = (110, 32)
+WAIT_S = 300
 TEXT = re.compile(r'(<text[^>]*textLength=")([0-9.]+)("[^>]*>)([^<]*)')
 FONT_FACE = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
 QUERY = "turning kitchen peelings into soil"
@@ -58,8 +59,9 @@ class Camera:
 
     async def until(self, holds: Callable[[], object]) -> None:
         """Wait until the predicate holds, then for the screen to settle."""
-        while not holds():
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(WAIT_S):
+            while not holds():
+                await asyncio.sleep(0.05)
         await asyncio.sleep(0.4)
         await self._pilot.pause()
 
@@ -96,7 +98,7 @@ async def take_all(app: IndexerApp, vault: Path) -> None:
         await camera.press("2")
         for name, query in (("search", QUERY), ("search-korean", KOREAN_QUERY)):
             await camera.type(query)
-            await camera.until(lambda: not app.workers._workers or all(w.is_finished for w in app.workers))
+            await camera.until(lambda: all(worker.is_finished for worker in app.workers))
             camera.take(name)
         await camera.press("escape", "3", "s")
         await camera.until(lambda: bridge.watching is not None and bridge.watching.state.value in {"live", "polling"})
@@ -107,7 +109,7 @@ async def take_all(app: IndexerApp, vault: Path) -> None:
         await camera.press("x")
         await camera.until(lambda: not bridge.watch_on)
         await camera.press("escape", "5")
-        await camera.until(lambda: app.workers)
+        await camera.until(lambda: app.screen.query_one(OptionList).option_count)
         camera.take("settings")
 
 

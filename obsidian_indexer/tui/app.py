@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -36,7 +38,7 @@ from obsidian_indexer.tui.text import activity
 from obsidian_indexer.tui.work import start as start_work
 
 NOT_OPENED_CODE = 2
-LEFT_RUNNING_CODE = 130
+INTERRUPTED_CODE = 130
 # Beside the program's own log; a file of its own, since what native code writes is no JSON.
 OUTPUT_LOG = Path("logs") / "terminal.log"
 
@@ -86,6 +88,7 @@ class IndexerApp(App[int]):
         self.edit_file = edit_file
         self.refresh_hz = 10.0
         self.left_running = False
+        self.interrupted = False
         self._on_ready = on_ready
 
     # ---- life cycle
@@ -97,6 +100,10 @@ class IndexerApp(App[int]):
     def on_mount(self) -> None:
         """Draw first, open the index afterwards."""
         self.set_interval(0.5, self._housekeeping)
+        if sys.platform != "win32":
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+                loop.add_signal_handler(number, self._interrupted)
         self.call_after_refresh(self.start)
 
     def start(self) -> None:
@@ -140,6 +147,11 @@ class IndexerApp(App[int]):
         elif bridge.status_due and bridge.phase is Phase.READY:
             start_work(self, bridge.refresh_status, "status")
 
+    def _interrupted(self) -> None:
+        """A signal asks for the same orderly end as the user does, so that the terminal is given back."""
+        self.interrupted = True
+        self.call_later(self.action_quit)
+
     async def action_quit(self) -> None:
         """Leave; a run under way is stopped after its batch first."""
         if isinstance(self.screen, QuittingPanel):
@@ -163,6 +175,8 @@ class IndexerApp(App[int]):
 
     def _leave(self) -> None:
         code = NOT_OPENED_CODE if self.bridge.phase is Phase.FAILED else 0
+        if self.interrupted:
+            code = INTERRUPTED_CODE
         self.exit(code, return_code=code)
 
     # ---- what screens ask for
@@ -267,4 +281,4 @@ def run_tui(
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    os._exit(LEFT_RUNNING_CODE if app.left_running else code)
+    os._exit(INTERRUPTED_CODE if app.left_running else code)

@@ -162,11 +162,14 @@ async def test_the_mode_can_be_changed(run_app: RunApp) -> None:
 
 async def test_a_notice_of_the_answer_is_shown(run_app: RunApp) -> None:
     def prepare(engine: FakeEngine) -> None:
-        engine.notice = "the model knows no Korean: keyword search leads"
+        engine.notice = (
+            "the model knows no Korean: keyword search leads, and a multilingual model would find more; see Settings"
+        )
 
     async with run_app(prepare) as stage:
         await type_query(stage, "link")
         await stage.until_shown("the model knows no Korean")
+        await stage.until_shown("see Settings")
 
 
 async def test_a_query_that_cannot_be_read_is_explained(run_app: RunApp) -> None:

@@ -156,6 +156,18 @@ def test_quitting_in_the_middle_of_a_run_ends_cleanly(terminal: Terminal) -> Non
     assert b"ended with 0" in terminal.seen
 
 
+@pytest.mark.parametrize("terminal", ["busy"], indirect=True)
+def test_a_signal_ends_it_in_order_and_gives_the_terminal_back(terminal: Terminal) -> None:
+    terminal.until("173 notes")
+    terminal.send("1")
+    terminal.until("Rebuild reads every note")
+    terminal.send("u")
+    terminal.until("Embedding passages")
+    terminal.child.terminate()
+    assert terminal.end() == 130
+    assert b"\x1b[?1049l" in terminal.seen
+
+
 @pytest.mark.parametrize("terminal", ["stuck"], indirect=True)
 def test_a_run_that_never_stops_does_not_keep_the_program(terminal: Terminal) -> None:
     terminal.until("173 notes")

@@ -60,6 +60,7 @@ class SearchScreen(BaseScreen):
         """Query, a line about the answer, then results and note, or a sentence instead of both."""
         yield Input(placeholder="Type to search", id="query", compact=True)
         yield Line(id="answer")
+        yield Line(id="notice")
         with Horizontal(id="found"):
             yield HitList(id="hits")
             with Vertical(id="note"):
@@ -276,6 +277,9 @@ class SearchScreen(BaseScreen):
         """Draw the line about the answer, or the advice when there is nothing to list."""
         line = self.query_one("#answer", Line)
         line.show(fit(self._answer_line(), max(1, line.content_size.width)))
+        notice = self.query_one("#notice", Line)
+        notice.show(self._notice())
+        notice.display = bool(self._notice())
         self._draw_place()
         empty = not self.query_one(HitList).hits
         self.set_class(empty, "-empty")
@@ -284,8 +288,6 @@ class SearchScreen(BaseScreen):
 
     def _answer_line(self) -> Content:
         mode = Content.styled(self.mode, "$text-accent")
-        if self._problem is not None:
-            return Content.styled(clean_line(self._problem), "$text-warning")
         answer = self._answer
         if answer is None:
             return mode
@@ -297,9 +299,12 @@ class SearchScreen(BaseScreen):
         if self._refining:
             waiting = "loading the model…" if self.bridge.warmth is Warmth.LOADING else "refining…"
             parts.append(Content.styled(f" · {waiting}", DIM))
-        if answer.notice:
-            parts.append(Content.styled(f" · {clean_line(answer.notice)}", "$text-warning"))
         return Content.assemble(*parts)
+
+    def _notice(self) -> Content:
+        """What the answer, or its lack, wants the reader to know."""
+        text = self._problem or (self._answer.notice if self._answer is not None else None)
+        return Content.styled(clean_line(text or ""), "$text-warning")
 
     def _advice(self) -> Content:
         bridge = self.bridge
