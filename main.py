@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 ENVIRONMENT = {
     # Said aloud, so that the tokenizer does not warn about processes started after it.
     "TOKENIZERS_PARALLELISM": "true",
+    # Threads that wait for each other by spinning halve the speed as soon as anything else wants a core.
+    "OMP_WAIT_POLICY": "PASSIVE",
     "ANONYMIZED_TELEMETRY": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",

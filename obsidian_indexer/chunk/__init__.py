@@ -5,6 +5,7 @@ the model's window, in several that follow each other. What the model reads of a
 is counted as a whole before it leaves here, so nothing is cut off silently.
 """
 
-from obsidian_indexer.chunk.chunker import CHUNKER_VERSION, ChunkLimits, CountTokens, block_key, chunk_note
+from obsidian_indexer.chunk.boilerplate import block_key, block_keys
+from obsidian_indexer.chunk.chunker import CHUNKER_VERSION, ChunkLimits, CountTokens, chunk_note
 
-__all__ = ["CHUNKER_VERSION", "ChunkLimits", "CountTokens", "block_key", "chunk_note"]
+__all__ = ["CHUNKER_VERSION", "ChunkLimits", "CountTokens", "block_key", "block_keys", "chunk_note"]

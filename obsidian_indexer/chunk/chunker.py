@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from obsidian_indexer.chunk.boilerplate import left_out
 from obsidian_indexer.chunk.cut import clip, cut_spans
 from obsidian_indexer.records import Block, BlockKind, Chunk, Note, NoteKind
 
-CHUNKER_VERSION = "1"
+CHUNKER_VERSION = "2"
 """Changes whenever the same note would be cut differently; part of what identifies a set of vectors."""
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]
@@ -59,23 +60,18 @@ class _Passage:
     prefix_tokens: int
 
 
-def block_key(text: str) -> str:
-    """What identifies a block's text when looking for boilerplate: equal for texts that differ in blanks only."""
-    return hashlib.sha256(_encoded(" ".join(text.split()))).hexdigest()[:32]
-
-
 def chunk_note(
     note: Note,
     limits: ChunkLimits,
     count_tokens: CountTokens,
     *,
-    boilerplate: frozenset[str] = frozenset(),
+    boilerplate: frozenset[int] = frozenset(),
     special_tokens: int = 2,
 ) -> list[Chunk]:
     """The passages of `note` in reading order.
 
     `boilerplate` holds the `block_key`s of texts that stay in `text` but are not embedded; `special_tokens` is how many
-    the model adds to each text. A note without blocks gives one passage of its lead, an empty file none.
+    the model adds to each text. A note without blocks of its own gives one passage of its lead, an empty file none.
     """
     if not note.blocks and _is_empty(note):
         return []
@@ -99,21 +95,18 @@ class _Chunker:
         self._lead = _lead_without_title(note) if limits.breadcrumb else note.lead.strip()
         self._lead_tokens = 0
 
-    def pieces(self, boilerplate: frozenset[str]) -> list[_Piece]:
+    def pieces(self, boilerplate: frozenset[int]) -> list[_Piece]:
         """The note's blocks, counted; those that do not fit the window are cut into several."""
         pieces: list[_Piece] = []
         section = 0
         path: tuple[str, ...] = ()
-        # Nothing stands above a note's first heading: a path there says that paths of headings include themselves.
-        first = next((block for block in self._note.blocks if block.kind is BlockKind.HEADING), None)
-        include_own = first is not None and first.headings[-1:] == (first.text,)
-        for block in self._note.blocks:
-            is_heading = block.kind is BlockKind.HEADING
-            own = (*block.headings, block.text) if is_heading and not include_own else block.headings
-            if is_heading or own != path:
+        paths = _paths(self._note.blocks)
+        silent = left_out(self._note.blocks, [len(own) for own in paths], boilerplate)
+        for position, (block, own) in enumerate(zip(self._note.blocks, paths, strict=True)):
+            if block.kind is BlockKind.HEADING or own != path:
                 section, path = section + 1, own
             embedded = block.text if block.embedded_text is None else block.embedded_text
-            if boilerplate and block_key(block.text) in boilerplate:
+            if position in silent:
                 embedded = ""
             for text, part, start, end in _precut(block, embedded):
                 pieces.append(_Piece(block.kind, section, own, text, part, start, end, 0))
@@ -158,7 +151,7 @@ class _Chunker:
                 if (
                     small
                     and len(both) <= _MAX_PIECES
-                    and _related(before.pieces[-1].path, passage.pieces[0].path)
+                    and (_related(before.pieces[-1].path, passage.pieces[0].path) or _is_silent(passage.pieces))
                     and sum(piece.n_tokens for piece in both) <= self._room(both, with_lead=bool(before.lead))
                 ):
                     joined[-1] = replace(before, pieces=both)
@@ -182,6 +175,8 @@ class _Chunker:
     def _closes(self, current: list[_Piece], tokens: int, piece: _Piece, *, first: bool) -> bool:
         """Whether `piece` starts a new passage."""
         if piece.section != current[-1].section:
+            if _is_silent(current) and len(current) < _MAX_PIECES:
+                return False
             bare = _body_end(current) == 0
             return not ((bare or tokens < self._limits.min_tokens) and _related(current[-1].path, piece.path))
         if len(current) >= _MAX_PIECES:
@@ -315,6 +310,17 @@ def _lead_without_title(note: Note) -> str:
     return rest.strip() if first.strip() == note.title.strip() else note.lead.strip()
 
 
+def _paths(blocks: Sequence[Block]) -> list[tuple[str, ...]]:
+    """The headings over each block, a heading's own text included."""
+    # Nothing stands above a note's first heading: a path there says that paths of headings include themselves already.
+    first = next((block for block in blocks if block.kind is BlockKind.HEADING), None)
+    if first is None or first.headings[-1:] == (first.text,):
+        return [block.headings for block in blocks]
+    return [
+        (*block.headings, block.text) if block.kind is BlockKind.HEADING else block.headings for block in blocks
+    ]
+
+
 def _precut(block: Block, embedded: str) -> Iterator[tuple[str, str, int, int]]:
     """A block's text, embedded text and lines; several of them where it is too long even to be counted at once."""
     whole = _Piece(block.kind, 0, (), block.text, embedded, block.start_line, block.end_line, len(embedded))
@@ -371,8 +377,17 @@ def _related(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     return other[: len(one)] == one or (len(one) == len(other) and one[:-1] == other[:-1])
 
 
+def _is_silent(pieces: Sequence[_Piece]) -> bool:
+    """Whether the model reads nothing of these."""
+    return not any(piece.embedded for piece in pieces)
+
+
 def _common_path(pieces: Sequence[_Piece]) -> tuple[str, ...]:
-    """The headings that all pieces stand under; a heading counts by what follows below it."""
+    """The headings that all pieces stand under; a heading counts by what follows below it.
+
+    Pieces that are not embedded have no say, so that a passage's breadcrumb is that of what the model reads of it.
+    """
+    pieces = [piece for piece in pieces if piece.embedded]
     paths = [
         piece.path
         for position, piece in enumerate(pieces)
