@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +34,15 @@ ENVIRONMENT = {
 def main(args: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code."""
     # The index holds the text of private notes: whatever a library creates is for the owner alone.
-    os.umask(0o077)
+    user_umask = os.umask(0o077)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     _make_streams_safe()
     from obsidian_indexer.cli.app import run
     from obsidian_indexer.cli.session import Composition
 
-    composition = Composition(load=_load, open_engine=_open_engine, parse_note=_parse_note, run_tui=_run_tui)
+    run_tui = partial(_run_tui, user_umask)
+    composition = Composition(load=_load, open_engine=_open_engine, parse_note=_parse_note, run_tui=run_tui)
     return run(sys.argv[1:] if args is None else args, composition)
 
 
@@ -86,7 +87,7 @@ def _inspector(options: Options) -> Any:
     return NoteInspector(options)
 
 
-def _run_tui(overrides: Mapping[str, object]) -> int:
+def _run_tui(user_umask: int, overrides: Mapping[str, object]) -> int:
     import config
     from obsidian_indexer.log import route_structlog
     from obsidian_indexer.tui.app import run_tui
@@ -100,6 +101,7 @@ def _run_tui(overrides: Mapping[str, object]) -> int:
         lambda: _prepare(config.load(overrides).options),
         settings_view=lambda: config.load(overrides).rows,
         save_setting=save_setting,
+        user_umask=user_umask,
     )
 
 

@@ -1,7 +1,7 @@
 """Takes the pictures of the app for the documentation: `python docs/make_screenshots.py`.
 
-A copy of the demo vault is indexed with the bundled model, the app is driven by keys as a user would, and each screen is
-written to `docs/images/` as SVG. Nothing is fetched and nothing outside the folder of images is changed.
+A copy of the demo vault is indexed with the bundled model, the app is driven by keys as a user would, and each screen
+is written to `docs/images/` as SVG. Nothing is fetched and nothing outside the folder of images is changed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -127,7 +128,12 @@ def main() -> None:
             raise NotImplementedError
 
         bridge = Bridge(load, open_real_engine)
-        app = IndexerApp(bridge, settings_view=lambda: settings.rows, save_setting=refuse)
+        places = {"path": "~/demo-vault", "data_dir": "~/.local/share/obsidian-indexer/demo-vault"}
+        rows = [
+            replace(row, value=places[row.name], source="user's file") if row.name in places else row
+            for row in settings.rows
+        ]
+        app = IndexerApp(bridge, settings_view=lambda: rows, save_setting=refuse)
         asyncio.run(take_all(app, vault))
         bridge.close(timeout_s=30)
 

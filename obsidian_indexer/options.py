@@ -49,6 +49,12 @@ class ChunkOptions:
     max_tokens: int = setting(0, "Upper bound of a passage in tokens; 0 is the model's own window.", ge=0)
     min_tokens: int = setting(24, "A shorter passage is joined with the next one under the same heading.", ge=0)
     breadcrumb: bool = setting(True, "Lead each passage with 'Title > Heading > Heading'.")
+    boilerplate_notes: int = setting(
+        10,
+        "Text that this many notes (and no fewer than the square root of all) share word for word is found by keyword "
+        "only, not embedded; 0 embeds it.",
+        ge=0,
+    )
 
 
 @dataclass(frozen=True, slots=True)

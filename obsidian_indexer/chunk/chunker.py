@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 from obsidian_indexer.chunk.boilerplate import left_out
 from obsidian_indexer.chunk.cut import clip, cut_spans
+from obsidian_indexer.chunk.paths import heading_paths, related, shared_path
 from obsidian_indexer.records import Block, BlockKind, Chunk, Note, NoteKind
 
-CHUNKER_VERSION = "2"
+CHUNKER_VERSION = "1"
 """Changes whenever the same note would be cut differently; part of what identifies a set of vectors."""
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]
@@ -39,7 +40,10 @@ class ChunkLimits:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A block, or a part of one too large, with what the model reads of it. A heading's path ends in its own text."""
+    """A block, or a part of one too large, with what the model reads of it. A heading's path ends in its own text.
+
+    `silent` says that it is left out as boilerplate.
+    """
 
     kind: BlockKind
     section: int
@@ -49,6 +53,7 @@ class _Piece:
     start_line: int
     end_line: int
     n_tokens: int
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,7 @@ class _Chunker:
         pieces: list[_Piece] = []
         section = 0
         path: tuple[str, ...] = ()
-        paths = _paths(self._note.blocks)
+        paths = heading_paths(self._note.blocks)
         silent = left_out(self._note.blocks, [len(own) for own in paths], boilerplate)
         for position, (block, own) in enumerate(zip(self._note.blocks, paths, strict=True)):
             if block.kind is BlockKind.HEADING or own != path:
@@ -109,7 +114,7 @@ class _Chunker:
             if position in silent:
                 embedded = ""
             for text, part, start, end in _precut(block, embedded):
-                pieces.append(_Piece(block.kind, section, own, text, part, start, end, 0))
+                pieces.append(_Piece(block.kind, section, own, text, part, start, end, 0, position in silent))
         parts = list(dict.fromkeys(part for piece in pieces for part in piece.path))
         extra = [self._title, self._lead, *parts]
         counts = self._count([*extra, *(piece.embedded for piece in pieces)])
@@ -141,23 +146,30 @@ class _Chunker:
         return passages or [self._passage([], first=True)]
 
     def rejoin(self, passages: list[_Passage]) -> list[_Passage]:
-        """Joins passages below the minimum to the one before, if that stands under the same heading and has room."""
+        """Joins passages below the minimum to the one before, if that stands under the same heading and has room.
+
+        One that is nothing but boilerplate is joined wherever it stands.
+        """
         joined: list[_Passage] = []
         for passage in passages:
-            if joined and passage.pieces and passage.pieces[-1].kind is not BlockKind.HEADING:
-                before = joined[-1]
-                both = (*before.pieces, *passage.pieces)
-                small = sum(piece.n_tokens for piece in passage.pieces) < self._limits.min_tokens
-                if (
-                    small
-                    and len(both) <= _MAX_PIECES
-                    and (_related(before.pieces[-1].path, passage.pieces[0].path) or _is_silent(passage.pieces))
-                    and sum(piece.n_tokens for piece in both) <= self._room(both, with_lead=bool(before.lead))
-                ):
-                    joined[-1] = replace(before, pieces=both)
-                    continue
-            joined.append(passage)
+            if joined and passage.pieces and self._joins(joined[-1], passage):
+                joined[-1] = replace(joined[-1], pieces=(*joined[-1].pieces, *passage.pieces))
+            else:
+                joined.append(passage)
         return joined
+
+    def _joins(self, before: _Passage, passage: _Passage) -> bool:
+        both = (*before.pieces, *passage.pieces)
+        if len(both) > _MAX_PIECES:
+            return False
+        if _is_silent(passage.pieces):
+            return True
+        return (
+            passage.pieces[-1].kind is not BlockKind.HEADING
+            and sum(piece.n_tokens for piece in passage.pieces) < self._limits.min_tokens
+            and related(before.pieces[-1].path, passage.pieces[0].path)
+            and sum(piece.n_tokens for piece in both) <= self._room(both, with_lead=bool(before.lead))
+        )
 
     def finish(self, passages: list[_Passage]) -> list[Chunk]:
         """Chunks, each counted as the model will read it; a passage that turns out too large is cut again."""
@@ -178,7 +190,7 @@ class _Chunker:
             if _is_silent(current) and len(current) < _MAX_PIECES:
                 return False
             bare = _body_end(current) == 0
-            return not ((bare or tokens < self._limits.min_tokens) and _related(current[-1].path, piece.path))
+            return not ((bare or tokens < self._limits.min_tokens) and related(current[-1].path, piece.path))
         if len(current) >= _MAX_PIECES:
             return True
         if _body_end(current) == 0:
@@ -310,17 +322,6 @@ def _lead_without_title(note: Note) -> str:
     return rest.strip() if first.strip() == note.title.strip() else note.lead.strip()
 
 
-def _paths(blocks: Sequence[Block]) -> list[tuple[str, ...]]:
-    """The headings over each block, a heading's own text included."""
-    # Nothing stands above a note's first heading: a path there says that paths of headings include themselves already.
-    first = next((block for block in blocks if block.kind is BlockKind.HEADING), None)
-    if first is None or first.headings[-1:] == (first.text,):
-        return [block.headings for block in blocks]
-    return [
-        (*block.headings, block.text) if block.kind is BlockKind.HEADING else block.headings for block in blocks
-    ]
-
-
 def _precut(block: Block, embedded: str) -> Iterator[tuple[str, str, int, int]]:
     """A block's text, embedded text and lines; several of them where it is too long even to be counted at once."""
     whole = _Piece(block.kind, 0, (), block.text, embedded, block.start_line, block.end_line, len(embedded))
@@ -372,22 +373,17 @@ def _split_point(pieces: Sequence[_Piece]) -> int:
     return best
 
 
-def _related(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Whether the second section is the same as the first, its child, or its sibling under a shared heading."""
-    return other[: len(one)] == one or (len(one) == len(other) and one[:-1] == other[:-1])
-
-
 def _is_silent(pieces: Sequence[_Piece]) -> bool:
-    """Whether the model reads nothing of these."""
-    return not any(piece.embedded for piece in pieces)
+    """Whether all of these are boilerplate."""
+    return all(piece.silent for piece in pieces)
 
 
 def _common_path(pieces: Sequence[_Piece]) -> tuple[str, ...]:
     """The headings that all pieces stand under; a heading counts by what follows below it.
 
-    Pieces that are not embedded have no say, so that a passage's breadcrumb is that of what the model reads of it.
+    Boilerplate has no say, so that a passage's breadcrumb is that of what the model reads of it.
     """
-    pieces = [piece for piece in pieces if piece.embedded]
+    pieces = [piece for piece in pieces if not piece.silent]
     paths = [
         piece.path
         for position, piece in enumerate(pieces)
@@ -395,11 +391,7 @@ def _common_path(pieces: Sequence[_Piece]) -> tuple[str, ...]:
         or position + 1 == len(pieces)
         or pieces[position + 1].path[: len(piece.path)] != piece.path
     ]
-    if not paths:
-        return ()
-    low, high = min(paths), max(paths)
-    depth = next((n for n, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
-    return low[:depth]
+    return shared_path(paths)
 
 
 def _encoded(text: str) -> bytes:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from obsidian_indexer.embed.spec import ModelSpec
+from obsidian_indexer.embed.word_counts import word_counts
 from obsidian_indexer.errors import ModelError
 
 if TYPE_CHECKING:
@@ -74,10 +75,14 @@ class FastTokenizer:
         self._cutting = type(tokenizer).from_str(tokenizer.to_str())
         self._cutting.enable_truncation(max_tokens)
         self.n_special = int(tokenizer.num_special_tokens_to_add(is_pair=False))
+        self._by_word = word_counts(tokenizer.to_str(), self._count_whole)
         self._unknown = {token for token in ("[UNK]", "<unk>", "<|unk|>") if tokenizer.token_to_id(token) is not None}
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special ones not counted."""
+        return self._count_whole(texts) if self._by_word is None else self._by_word.count(texts)
+
+    def _count_whole(self, texts: Sequence[str]) -> list[int]:
         return [len(e) for e in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     def encode(self, texts: Sequence[str], prompt: str = "") -> list[TokenIds]:

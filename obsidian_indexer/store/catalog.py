@@ -16,6 +16,7 @@ from obsidian_indexer.errors import DataDirError
 from obsidian_indexer.store import fulltext
 from obsidian_indexer.store.notes import Notes
 from obsidian_indexer.store.schema import connect, prepare_folder
+from obsidian_indexer.store.shared_blocks import SharedBlocks
 from obsidian_indexer.store.vectors import VectorTable
 
 
@@ -25,6 +26,7 @@ class Catalog:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self.notes = Notes(connection)
+        self.blocks = SharedBlocks(connection)
         self.vectors = VectorTable(connection)
 
     @classmethod

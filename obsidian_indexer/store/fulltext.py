@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from obsidian_indexer.store.rows import path_from_row
@@ -29,12 +29,48 @@ class TermHit:
     score: float
 
 
-def add_note(connection: sqlite3.Connection, note_id: int) -> None:
-    """Put the full-text rows of a note and its chunks in."""
-    chunks, note = _terms(connection, note_id)
-    connection.executemany("INSERT INTO chunk_terms(rowid, headings, body) VALUES (?,?,?)", chunks)
+@dataclass(frozen=True, slots=True)
+class NoteTerms:
+    """What the full-text tables hold of a note: `fields` are its title, aliases, headings, tags and folder.
+
+    `chunks` are (headings, body) of each chunk in order; the note's own body is all of theirs.
+    """
+
+    fields: tuple[str, str, str, str, str]
+    chunks: tuple[tuple[str, str], ...]
+
+
+def make_terms(
+    title: str,
+    aliases: str,
+    headings: str,
+    tags: str,
+    path: str | bytes,
+    chunks: Iterable[tuple[str, str]],
+) -> NoteTerms:
+    """The terms of a note from the values in its row, and from (headings, text) in those of its chunks."""
+    folder = path_from_row(path).encode("utf-8", "replace").decode().rpartition("/")[0]
+    return NoteTerms(
+        (
+            document_terms(title),
+            document_terms(" ; ".join(json.loads(aliases))),
+            document_terms(" ; ".join(heading["text"] for heading in json.loads(headings))),
+            document_terms(" ; ".join(json.loads(tags))),
+            document_terms(folder),
+        ),
+        tuple((document_terms(" ".join(json.loads(above))), document_terms(text)) for above, text in chunks),
+    )
+
+
+def add_note(connection: sqlite3.Connection, note_id: int, terms: NoteTerms | None = None) -> None:
+    """Put the full-text rows of a note and its chunks in; `terms`, where already made, must be those of its rows."""
+    terms = terms or _terms(connection, note_id)
+    connection.executemany(
+        "INSERT INTO chunk_terms(rowid, headings, body) VALUES (?,?,?)", _chunk_rows(connection, note_id, terms)
+    )
     connection.execute(
-        "INSERT INTO note_terms(rowid, title, aliases, headings, tags, path, body) VALUES (?,?,?,?,?,?,?)", note
+        "INSERT INTO note_terms(rowid, title, aliases, headings, tags, path, body) VALUES (?,?,?,?,?,?,?)",
+        _note_row(note_id, terms),
     )
 
 
@@ -43,41 +79,34 @@ def remove_note(connection: sqlite3.Connection, note_id: int) -> None:
     state = connection.execute("SELECT state FROM notes WHERE id=?", (note_id,)).fetchone()
     if state is None or state[0] == "ignored":
         return
-    chunks, note = _terms(connection, note_id)
+    terms = _terms(connection, note_id)
     connection.executemany(
-        "INSERT INTO chunk_terms(chunk_terms, rowid, headings, body) VALUES ('delete',?,?,?)", chunks
+        "INSERT INTO chunk_terms(chunk_terms, rowid, headings, body) VALUES ('delete',?,?,?)",
+        _chunk_rows(connection, note_id, terms),
     )
     connection.execute(
         "INSERT INTO note_terms(note_terms, rowid, title, aliases, headings, tags, path, body) "
         "VALUES ('delete',?,?,?,?,?,?,?)",
-        note,
+        _note_row(note_id, terms),
     )
 
 
-def _terms(
-    connection: sqlite3.Connection, note_id: int
-) -> tuple[list[tuple[int, str, str]], tuple[int, str, str, str, str, str, str]]:
-    """The terms of a note's chunks and of the note, from their rows as they are now."""
+def _chunk_rows(connection: sqlite3.Connection, note_id: int, terms: NoteTerms) -> list[tuple[int, str, str]]:
+    ids = connection.execute("SELECT id FROM chunks WHERE note_id=? ORDER BY seq", (note_id,)).fetchall()
+    return [(chunk_id, *words) for (chunk_id,), words in zip(ids, terms.chunks, strict=True)]
+
+
+def _note_row(note_id: int, terms: NoteTerms) -> tuple[object, ...]:
+    return (note_id, *terms.fields, " ".join(body for _, body in terms.chunks))
+
+
+def _terms(connection: sqlite3.Connection, note_id: int) -> NoteTerms:
+    """The terms of a note as its rows are now."""
     title, aliases, headings, tags, path = connection.execute(
         "SELECT title, aliases, headings, tags, path FROM notes WHERE id=?", (note_id,)
     ).fetchone()
-    chunks = [
-        (chunk_id, document_terms(" ".join(json.loads(above))), document_terms(text))
-        for chunk_id, above, text in connection.execute(
-            "SELECT id, headings, text FROM chunks WHERE note_id=? ORDER BY seq", (note_id,)
-        )
-    ]
-    folder = path_from_row(path).encode("utf-8", "replace").decode().rpartition("/")[0]
-    note = (
-        note_id,
-        document_terms(title),
-        document_terms(" ; ".join(json.loads(aliases))),
-        document_terms(" ; ".join(heading["text"] for heading in json.loads(headings))),
-        document_terms(" ; ".join(json.loads(tags))),
-        document_terms(folder),
-        " ".join(body for _, _, body in chunks),
-    )
-    return chunks, note
+    chunks = connection.execute("SELECT headings, text FROM chunks WHERE note_id=? ORDER BY seq", (note_id,))
+    return make_terms(title, aliases, headings, tags, path, chunks)
 
 
 def rebuild_if_stale(connection: sqlite3.Connection) -> None:

@@ -1,7 +1,7 @@
 """Notes and chunks in the catalogue: what is indexed, from which file state, cut into which passages.
 
 Every write of a note replaces all its rows within the caller's transaction; chunks whose key did not change keep their
-id. The full-text rows are rewritten with them, so no reader ever sees one without the other.
+id. The full-text rows and block counts are rewritten with them, so no reader ever sees one without the other.
 """
 
 from __future__ import annotations
@@ -9,13 +9,21 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from obsidian_indexer.records import Chunk, Failure, FileStat, Note, Scope
+from obsidian_indexer.records import Failure, FileStat, Scope
 from obsidian_indexer.store import fulltext
-from obsidian_indexer.store.rows import clean_text, marks, pages, path_from_row, path_to_row, to_json
+from obsidian_indexer.store.note_rows import ChunkRow, NoteRows
+from obsidian_indexer.store.rows import clean_text, marks, pages, path_from_row, path_to_row
+from obsidian_indexer.store.shared_blocks import SharedBlocks
 
 _COLUMNS = "SELECT id, path, mtime_ns, size, sha256, read_ns, chunker, state FROM notes"
+_WRITTEN = (
+    "mtime_ns, size, sha256, read_ns, chunker, state, reason, title, kind, aliases, tags, properties, headings, "
+    "warnings, date"
+)
+_INSERT = f"INSERT INTO notes({_WRITTEN}, path) VALUES ({marks(_WRITTEN.split(','))},?)"
+_UPDATE = f"UPDATE notes SET ({_WRITTEN}) = ({marks(_WRITTEN.split(','))}) WHERE path = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +42,12 @@ class StoredNote:
 
 @dataclass(frozen=True, slots=True)
 class IndexedNote:
-    """A parsed note on its way into the catalogue. `state`: indexed, empty, ignored or failed."""
+    """A parsed note on its way into the catalogue. `state`: indexed, empty or ignored."""
 
     stat: FileStat
     read_ns: int
     chunker: str
-    note: Note
-    chunks: tuple[Chunk, ...]
+    rows: NoteRows
     state: str = "indexed"
     reason: str | None = None
 
@@ -50,6 +57,7 @@ class Notes:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
+        self._blocks = SharedBlocks(connection)
 
     def stored(self, paths: Iterable[str] | None = None) -> dict[str, StoredNote]:
         """Every stored note by path, or only those named."""
@@ -78,91 +86,59 @@ class Notes:
 
     def replace(self, item: IndexedNote) -> None:
         """Write one note, taking the place of whatever was stored under its path."""
-        note, stat = item.note, item.stat
-        row = self._db.execute("SELECT id FROM notes WHERE path = ?", (path_to_row(stat.path),)).fetchone()
-        if row is not None:
-            fulltext.remove_note(self._db, row[0])
+        rows, stat = item.rows, item.stat
+        path = path_to_row(stat.path)
+        row = self._db.execute("SELECT id FROM notes WHERE path = ?", (path,)).fetchone()
         values = (
             stat.mtime_ns,
             stat.size,
-            note.sha256,
+            rows.sha256,
             item.read_ns,
             item.chunker,
-            clean_text(note.title),
-            note.kind.value,
             item.state,
             item.reason,
-            to_json(note.aliases),
-            to_json(note.tags),
-            to_json(dict(note.properties)),
-            to_json([asdict(heading) for heading in note.headings]),
-            to_json([asdict(warning) for warning in note.warnings]),
-            note.date,
+            *rows.columns,
+            path,
         )
         if row is None:
-            cursor = self._db.execute(
-                "INSERT INTO notes(mtime_ns, size, sha256, read_ns, chunker, title, kind, state, reason, aliases, "
-                "tags, properties, headings, warnings, date, path) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                (*values, path_to_row(stat.path)),
-            )
-            note_id = int(cursor.lastrowid or 0)
+            note_id = int(self._db.execute(_INSERT, values).lastrowid or 0)
         else:
-            note_id = row[0]
-            self._db.execute(
-                "UPDATE notes SET mtime_ns=?, size=?, sha256=?, read_ns=?, chunker=?, title=?, kind=?, state=?, "
-                "reason=?, aliases=?, tags=?, properties=?, headings=?, warnings=?, date=? WHERE id=?",
-                (*values, note_id),
-            )
-        self._replace_details(note_id, note)
-        self._replace_chunks(note_id, item.chunks)
-        if item.state != "ignored":
-            fulltext.add_note(self._db, note_id)
-        self._db.execute("DELETE FROM failures WHERE path = ? AND key IS NULL", (path_to_row(stat.path),))
+            note_id = int(row[0])
+            fulltext.remove_note(self._db, note_id)
+            self._db.execute(_UPDATE, values)
+            self._db.execute("DELETE FROM tags WHERE note_id=?", (note_id,))
+            self._db.execute("DELETE FROM links WHERE note_id=?", (note_id,))
+        self._db.executemany("INSERT INTO tags VALUES (?,?)", [(note_id, tag) for tag in rows.tags])
+        self._db.executemany("INSERT INTO links VALUES (?,?,?,?,?,?,?,?,?)", [(note_id, *link) for link in rows.links])
+        self._replace_chunks(note_id, rows.chunks, is_new=row is None)
+        if item.state == "ignored":
+            self._blocks.remove(note_id)
+        else:
+            self._blocks.replace(note_id, rows.blocks, rows.left_out)
+            fulltext.add_note(self._db, note_id, rows.terms)
+        self._db.execute("DELETE FROM failures WHERE path = ? AND key IS NULL", (path,))
 
-    def _replace_details(self, note_id: int, note: Note) -> None:
-        self._db.execute("DELETE FROM tags WHERE note_id=?", (note_id,))
-        self._db.executemany(
-            "INSERT INTO tags VALUES (?,?)",
-            [(note_id, tag) for tag in {clean_text(tag).casefold() for tag in note.tags}],
-        )
-        self._db.execute("DELETE FROM links WHERE note_id=?", (note_id,))
-        self._db.executemany(
-            "INSERT INTO links VALUES (?,?,?,?,?,?,?,?)",
-            [
-                (
-                    note_id,
-                    clean_text(link.target),
-                    clean_text(link.target.rsplit("/", 1)[-1].casefold()),
-                    link.heading and clean_text(link.heading),
-                    link.block and clean_text(link.block),
-                    link.display and clean_text(link.display),
-                    link.embed,
-                    link.line,
-                )
-                for link in note.links
-            ],
-        )
-
-    def _replace_chunks(self, note_id: int, chunks: Sequence[Chunk]) -> None:
+    def _replace_chunks(self, note_id: int, chunks: Sequence[ChunkRow], *, is_new: bool) -> None:
         """Unchanged chunks keep their id: kept ones are matched by key, in order of appearance."""
         kept: dict[bytes, list[int]] = defaultdict(list)
-        for chunk_id, key in self._db.execute("SELECT id, key FROM chunks WHERE note_id=? ORDER BY seq", (note_id,)):
-            kept[key].append(chunk_id)
+        if not is_new:
+            rows = self._db.execute("SELECT id, key FROM chunks WHERE note_id=? ORDER BY seq", (note_id,))
+            for chunk_id, key in rows:
+                kept[key].append(chunk_id)
         updated, inserted = [], []
         for chunk in chunks:
-            key = bytes.fromhex(chunk.key)
-            place = (chunk.seq, to_json(chunk.headings), chunk.start_line, chunk.end_line, clean_text(chunk.text))
+            seq, headings, start_line, end_line, text, _, _, key = chunk
             if kept.get(key):
-                updated.append((*place, kept[key].pop(0)))
+                updated.append((seq, headings, start_line, end_line, text, kept[key].pop(0)))
             else:
-                inserted.append((*place, note_id, clean_text(chunk.embedded_text), chunk.n_tokens, key))
+                inserted.append((note_id, *chunk))
         gone = [(chunk_id,) for ids in kept.values() for chunk_id in ids]
         self._db.executemany("DELETE FROM chunks WHERE id=?", gone)
         self._db.executemany(
             "UPDATE chunks SET seq=?, headings=?, start_line=?, end_line=?, text=? WHERE id=?", updated
         )
         self._db.executemany(
-            "INSERT INTO chunks(seq, headings, start_line, end_line, text, note_id, embedded_text, n_tokens, key) "
+            "INSERT INTO chunks(note_id, seq, headings, start_line, end_line, text, embedded_text, n_tokens, key) "
             "VALUES (?,?,?,?,?,?,?,?,?)",
             inserted,
         )
@@ -189,6 +165,7 @@ class Notes:
         row = self._db.execute("SELECT id FROM notes WHERE path=?", (path_to_row(path),)).fetchone()
         if row is not None:
             fulltext.remove_note(self._db, row[0])
+            self._blocks.remove(row[0])
             self._db.execute("DELETE FROM notes WHERE id=?", (row[0],))
         self._db.execute("DELETE FROM failures WHERE path=? AND key IS NULL", (path_to_row(path),))
 

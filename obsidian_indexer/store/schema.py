@@ -87,6 +87,17 @@ CREATE VIRTUAL TABLE note_terms USING fts5(
   tokenize="porter ascii");
 """
 
+_SHARED_BLOCKS = """
+ALTER TABLE links ADD COLUMN property TEXT;  -- of a link in the front matter
+CREATE TABLE note_blocks(
+  note_id INTEGER PRIMARY KEY REFERENCES notes(id) ON DELETE CASCADE,
+  keys BLOB NOT NULL,                 -- int64 keys of the note's blocks
+  left_out BLOB NOT NULL              -- those of them that were not embedded
+);
+CREATE TABLE block_counts(key INTEGER PRIMARY KEY, notes INTEGER NOT NULL);
+CREATE INDEX block_counts_shared ON block_counts(notes) WHERE notes > 1;
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:
@@ -96,7 +107,7 @@ class Migration:
     reparse: bool = False
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(_INITIAL),)
+MIGRATIONS: tuple[Migration, ...] = (Migration(_INITIAL), Migration(_SHARED_BLOCKS, reparse=True))
 
 
 def prepare_folder(data_dir: Path) -> None:

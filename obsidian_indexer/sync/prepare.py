@@ -1,4 +1,6 @@
-"""One file to chunks: read, hash, decode, parse, cut. Pure work on one note, in this process or in several.
+"""One file to rows: read, hash, decode, parse, cut, split into terms.
+
+Pure work on one note, in this process or in several.
 
 Worker processes are spawned, never forked (threads and accelerators do not survive a fork), and each builds its own
 `Preparer` from a recipe of plain values.
@@ -12,17 +14,18 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from obsidian_indexer.chunk import CHUNKER_VERSION, ChunkLimits, chunk_note
+from obsidian_indexer.chunk import CHUNKER_VERSION, ChunkLimits, block_keys, chunk_note
 from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
 from obsidian_indexer.errors import NoteError
 from obsidian_indexer.options import ChunkOptions, Options, VaultOptions
-from obsidian_indexer.records import Chunk, FileStat, Note
+from obsidian_indexer.records import FileStat, Note
+from obsidian_indexer.store.note_rows import NoteRows, make_rows
 from obsidian_indexer.vault import VaultSettings, excluded_by_content, parse_file, read_file, read_settings
 
 _LARGEST_WINDOW = 512
@@ -41,6 +44,7 @@ class Recipe:
     limits: ChunkLimits
     spec: ModelSpec
     settings: VaultSettings
+    count_blocks: bool = True
 
     @property
     def chunker(self) -> str:
@@ -49,6 +53,7 @@ class Recipe:
         parts = (
             CHUNKER_VERSION,
             self.limits,
+            self.count_blocks,
             self.spec.revision,
             (vault.lenient_tags, vault.exclude_tags, vault.exclude_properties),
             (settings.daily_folder, settings.daily_format, settings.template_folders),
@@ -66,15 +71,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A file that was read. `note` is None when its content is the known one.
+    """A file that was read. `rows` is None when its content is the known one.
 
-    `excluded` says why the note's own tags or properties keep it out.
+    `excluded` says why the note's own tags or properties keep it out; its rows then hold no more than its name.
     """
 
     stat: FileStat
     read_ns: int
-    note: Note | None = None
-    chunks: tuple[Chunk, ...] = ()
+    rows: NoteRows | None = None
     excluded: str | None = None
 
 
@@ -93,7 +97,8 @@ Outcome = Prepared | PrepareFailure
 def make_recipe(options: Options, spec: ModelSpec) -> Recipe:
     """The recipe of a vault as its settings are now."""
     root = options.vault_path
-    return Recipe(root, options.vault, chunk_limits(options.chunking, spec), spec, read_settings(root))
+    limits = chunk_limits(options.chunking, spec)
+    return Recipe(root, options.vault, limits, spec, read_settings(root), options.chunking.boilerplate_notes > 0)
 
 
 def chunk_limits(options: ChunkOptions, spec: ModelSpec) -> ChunkLimits:
@@ -116,8 +121,11 @@ class Preparer:
         self._recipe = recipe
         self._tokenizer = tokenizer or load_tokenizer(recipe.spec)
 
-    def prepare(self, candidate: Candidate) -> Outcome:
-        """Read one file. Never raises on a bad file: the failure is the outcome."""
+    def prepare(self, candidate: Candidate, boilerplate: frozenset[int] = frozenset()) -> Outcome:
+        """Read one file; blocks with a key in `boilerplate` are not embedded.
+
+        Never raises on a bad file: the failure is the outcome.
+        """
         read_ns = time.time_ns()
         stat = candidate.stat
         try:
@@ -129,15 +137,22 @@ class Preparer:
         try:
             note = parse_file(stat.path, data, self._recipe.vault, self._recipe.settings)
             excluded = excluded_by_content(note, self._recipe.vault)
-            chunks = () if excluded else tuple(self._chunk(note))
+            rows = self._bare_rows(note) if excluded else self._rows(note, boilerplate)
         except NoteError as error:
             return PrepareFailure(stat, "parse", str(error))
         except Exception as error:  # noqa: BLE001 - one bad note never stops a run
             return PrepareFailure(stat, "parse", f"{type(error).__name__} in the parser")
-        return Prepared(stat, read_ns, note, chunks, excluded)
+        return Prepared(stat, read_ns, rows, excluded)
 
-    def _chunk(self, note: Note) -> list[Chunk]:
-        return chunk_note(note, self._recipe.limits, self._tokenizer.count, special_tokens=self._tokenizer.n_special)
+    def _rows(self, note: Note, boilerplate: frozenset[int]) -> NoteRows:
+        blocks = block_keys(note.blocks) if self._recipe.count_blocks else frozenset()
+        left_out = blocks & boilerplate
+        count, n_special = self._tokenizer.count, self._tokenizer.n_special
+        chunks = chunk_note(note, self._recipe.limits, count, boilerplate=left_out, special_tokens=n_special)
+        return make_rows(note, chunks, blocks, left_out)
+
+    def _bare_rows(self, note: Note) -> NoteRows:
+        return make_rows(Note(note.path, note.sha256, note.title, note.kind), ())
 
 
 _worker: Preparer | None = None
@@ -161,21 +176,26 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _prepare_group(group: Sequence[Candidate]) -> list[Outcome]:
+def _prepare_group(group: Sequence[Candidate], boilerplate: frozenset[int]) -> list[Outcome]:
     assert _worker is not None
-    return [_worker.prepare(candidate) for candidate in group]
+    return [_worker.prepare(candidate, boilerplate) for candidate in group]
 
 
-def prepare_all(recipe: Recipe, candidates: Sequence[Candidate], tokenizer: TextTokenizer) -> Iterator[Outcome]:
+def prepare_all(
+    recipe: Recipe,
+    candidates: Sequence[Candidate],
+    tokenizer: TextTokenizer,
+    boilerplate: Callable[[], frozenset[int]] = frozenset,
+) -> Iterator[Outcome]:
     """Prepare many files; in several processes when there is enough to share. Order is not kept.
 
-    If the processes cannot be had or die, what is left is done here.
+    `boilerplate` is asked for each group of files. If the processes cannot be had or die, what is left is done here.
     """
     processes = min(os.cpu_count() or 1, _MAX_PROCESSES)
     total = sum(candidate.stat.size for candidate in candidates)
     left: Iterable[Candidate] = candidates
     if processes > 1 and total >= _PARALLEL_BYTES:
-        pool = _Pool(recipe, candidates, processes)
+        pool = _Pool(recipe, candidates, processes, boilerplate)
         try:
             yield from pool.outcomes()
         except OSError:  # a dead pool (BrokenProcessPool is one) or no processes to be had
@@ -185,13 +205,20 @@ def prepare_all(recipe: Recipe, candidates: Sequence[Candidate], tokenizer: Text
         left = pool.left()
     here = Preparer(recipe, tokenizer)
     for candidate in left:
-        yield here.prepare(candidate)
+        yield here.prepare(candidate, boilerplate())
 
 
 class _Pool:
     """Groups of files in worker processes, a bounded number of groups at a time."""
 
-    def __init__(self, recipe: Recipe, candidates: Sequence[Candidate], processes: int) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        candidates: Sequence[Candidate],
+        processes: int,
+        boilerplate: Callable[[], frozenset[int]],
+    ) -> None:
+        self._boilerplate = boilerplate
         self._groups = _groups(candidates)
         self._candidates = candidates
         self._done: set[str] = set()
@@ -205,7 +232,7 @@ class _Pool:
         waiting: list[Future[list[Outcome]]] = []
         try:
             for group in self._groups:
-                waiting.append(self._executor.submit(_prepare_group, group))
+                waiting.append(self._executor.submit(_prepare_group, group, self._boilerplate()))
                 if len(waiting) >= self._depth:
                     yield from self._take(waiting.pop(0))
             while waiting:

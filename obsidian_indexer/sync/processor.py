@@ -25,6 +25,7 @@ from obsidian_indexer.store.ann import AnnIndex
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.notes import StoredNote
 from obsidian_indexer.store.vectors import PendingChunks, StoredModel
+from obsidian_indexer.sync.boilerplate import Boilerplate
 from obsidian_indexer.sync.diff import Differences, compare
 from obsidian_indexer.sync.prepare import (
     Candidate,
@@ -40,6 +41,7 @@ from obsidian_indexer.vault import scan
 
 # Vectors of text that no note holds are kept for its return (an undo, a branch switched back) up to this many.
 _KEEP_UNUSED = 20_000
+_MAX_ROUNDS = 4
 
 
 class Machinery(Protocol):
@@ -133,20 +135,58 @@ class Processor:
             chunker = self._recipe.chunker
             candidates = _candidates(found.to_read, stored, chunker, full, limit)
             self._progress.notes_total = len(candidates)
+            boilerplate = Boilerplate(self._catalog, self._options.chunking.boilerplate_notes)
             if candidates:
                 self._machinery.preload(self._spec, self._sticky_dtype())
                 writer = NoteWriter(
-                    self._catalog, chunker, stored, found.missing, self._tally, lambda c: self._on_event(ChangeEvent(c))
+                    self._catalog,
+                    chunker,
+                    stored,
+                    found.missing,
+                    self._tally,
+                    self._listed_change,
+                    on_written=lambda: boilerplate.refresh(found.seen),
                 )
-                self._write_all(writer, candidates)
+                self._write_all(writer, candidates, boilerplate)
                 found.missing = writer.missing()
             self._forget(found.missing)
+            self._cut_again(boilerplate)
 
-    def _write_all(self, writer: NoteWriter, candidates: Sequence[Candidate]) -> None:
+    def _listed_change(self, change: Change) -> None:
+        self._on_event(ChangeEvent(change))
+
+    def _cut_again(self, boilerplate: Boilerplate) -> None:
+        """Cut the notes anew that hold a block which has become boilerplate, or is none any more.
+
+        A file that changed meanwhile can move the line once more; what is left after some rounds is left to the next
+        run, which finds it again.
+        """
+        for _ in range(_MAX_ROUNDS):
+            misfits = frozenset(boilerplate.misfits())
+            if not misfits:
+                return
+            entries = scan(self._options.vault_path, self._options.vault, scope=Scope(misfits, frozenset()))
+            candidates = [Candidate(entry) for entry in entries if isinstance(entry, FileStat)]
+            if not candidates:
+                return
+            self._progress.notes_total += len(candidates)
+            writer = NoteWriter(
+                self._catalog,
+                self._recipe.chunker,
+                self._catalog.notes.stored(misfits),
+                (),
+                self._tally,
+                self._listed_change,
+                again=True,
+            )
+            self._write_all(writer, candidates, boilerplate)
+
+    def _write_all(self, writer: NoteWriter, candidates: Sequence[Candidate], boilerplate: Boilerplate) -> None:
+        boilerplate.refresh()
         tokenizer: TextTokenizer = load_tokenizer(self._spec)
         failed: list[PrepareFailure] = []
         try:
-            for outcome in prepare_all(self._recipe, candidates, tokenizer):
+            for outcome in prepare_all(self._recipe, candidates, tokenizer, boilerplate.keys):
                 self._progress.current_note = outcome.stat.path
                 if isinstance(outcome, PrepareFailure):
                     failed.append(outcome)
@@ -158,15 +198,21 @@ class Processor:
             writer.flush()
         if failed:
             self._cancel.wait(self._options.embedding.retry_delay_s)
-            self._retry(writer, failed, tokenizer)
+            self._retry(writer, failed, tokenizer, boilerplate)
             writer.flush()
 
-    def _retry(self, writer: NoteWriter, failed: Sequence[PrepareFailure], tokenizer: TextTokenizer) -> None:
+    def _retry(
+        self,
+        writer: NoteWriter,
+        failed: Sequence[PrepareFailure],
+        tokenizer: TextTokenizer,
+        boilerplate: Boilerplate,
+    ) -> None:
         """A second try of each; what fails again is listed and the run goes on."""
         here = Preparer(self._recipe, tokenizer)
         for first in failed:
             self._cancel.check()
-            outcome = here.prepare(Candidate(first.stat))
+            outcome = here.prepare(Candidate(first.stat), boilerplate.keys())
             self._progress.notes_done += 1
             if isinstance(outcome, Prepared):
                 writer.add(outcome)

@@ -33,7 +33,8 @@ class Tally:
 class NoteWriter:
     """Takes prepared notes and writes them; `on_change` hears of each change once it is committed.
 
-    `stored` are the notes now under the paths that are read, `missing` those no longer on disk.
+    `stored` are the notes now under the paths that are read, `missing` those no longer on disk. `on_written` is called
+    after each commit; `again` says that the run has written these notes once and counted their warnings.
     """
 
     def __init__(
@@ -44,6 +45,9 @@ class NoteWriter:
         missing: Sequence[StoredNote],
         tally: Tally,
         on_change: Callable[[Change], None],
+        *,
+        on_written: Callable[[], None] = lambda: None,
+        again: bool = False,
     ) -> None:
         self._catalog = catalog
         self._chunker = chunker
@@ -54,6 +58,8 @@ class NoteWriter:
             self._by_content.setdefault(note.sha256, []).append(note.path)
         self._tally = tally
         self._on_change = on_change
+        self._on_written = on_written
+        self._again = again
         self._waiting: list[Prepared] = []
         self._since = time.monotonic()
 
@@ -70,6 +76,7 @@ class NoteWriter:
         if waiting:
             with self._catalog.transaction():
                 changes = [change for prepared in waiting if (change := self._write(prepared)) is not None]
+            self._on_written()
         self._since = time.monotonic()
         for change in changes:
             self._on_change(change)
@@ -79,19 +86,18 @@ class NoteWriter:
         return list(self._missing.values())
 
     def _write(self, prepared: Prepared) -> Change | None:
-        notes, tally, note = self._catalog.notes, self._tally, prepared.note
+        notes, tally, rows = self._catalog.notes, self._tally, prepared.rows
         path = prepared.stat.path
-        if note is None:
+        if rows is None:
             notes.touch(prepared.stat, prepared.read_ns)
             return None
         before = self._stored.get(path)
-        old_path = self._renamed_from(note.sha256, path) if before is None else None
+        old_path = self._renamed_from(rows.sha256, path) if before is None else None
         if old_path is not None:
             notes.rename(old_path, path)
-        state = "ignored" if prepared.excluded else ("indexed" if prepared.chunks else "empty")
-        chunker, chunks = self._chunker, prepared.chunks
-        notes.replace(IndexedNote(prepared.stat, prepared.read_ns, chunker, note, chunks, state, prepared.excluded))
-        tally.warnings += len(note.warnings)
+        state = "ignored" if prepared.excluded else ("indexed" if rows.chunks else "empty")
+        notes.replace(IndexedNote(prepared.stat, prepared.read_ns, self._chunker, rows, state, prepared.excluded))
+        tally.warnings += 0 if self._again else rows.n_warnings
         if prepared.excluded:
             tally.excluded += 1
             return None
@@ -101,7 +107,7 @@ class NoteWriter:
         if before is None:
             tally.added += 1
             return Change(path, ChangeKind.ADDED)
-        if before.sha256 == note.sha256 and before.state != "ignored":
+        if before.sha256 == rows.sha256 and before.state != "ignored":
             return None
         tally.modified += 1
         return Change(path, ChangeKind.MODIFIED)

@@ -231,6 +231,9 @@ class IndexerApp(App[int]):
         # An exception's own text may quote a note, so the log gets its type and where it happened.
         frames = "".join(traceback.format_tb(error.__traceback__))
         log.error("fault in the background: %s\n%s", type(error).__name__, frames)
+        if isinstance(self.screen, FaultPanel):
+            # One panel is enough where every keystroke fails alike.
+            return
         text = (
             f"{type(error).__name__}: {clean_line(str(error))[:300]}\n\n"
             "The rest of the program goes on. Where it happened is in the log."
@@ -257,10 +260,11 @@ def run_tui(
     settings_view: Callable[[], Sequence[SettingRow]],
     save_setting: Callable[[str, str, object], None],
     open_engine: OpenEngine = open_real_engine,
+    user_umask: int = -1,
 ) -> int:
     """Run the screens until the user leaves; the exit code is 0, or 2 when the index could not be opened, 1 on a fault.
 
-    `load` and the other calls run on threads after the first frame. While the screens run, whatever is written to
+    `load` and the other calls run on threads after the first frame; `user_umask` is for the user's editor. While the screens run, whatever is written to
     descriptors 1 and 2 goes to `logs/terminal.log` in the index folder. Where the user would not wait for a run to
     stop, the process ends here, with code 130.
     """
@@ -271,7 +275,13 @@ def run_tui(
             if diverted is not None:
                 diverted.move_to(options.data_dir / OUTPUT_LOG)
 
-        app = IndexerApp(bridge, settings_view=settings_view, save_setting=save_setting, on_ready=follow)
+        app = IndexerApp(
+            bridge,
+            settings_view=settings_view,
+            save_setting=save_setting,
+            on_ready=follow,
+            edit_file=partial(run_editor, umask=user_umask),
+        )
         app.run()
         code = app.return_code or 0
     if bridge.close():

@@ -1,4 +1,4 @@
-"""Between the screens and the engine: the only module of the screens that knows threads.
+"""Between the screens and the engine; with the lanes below it, the only module of the screens that knows threads.
 
 Screens await its coroutines and, at their own pace, read the plain values it keeps (`run`, `watching`, `status`, …).
 Threads never touch a widget.
@@ -6,6 +6,7 @@ Threads never touch a widget.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -167,7 +168,7 @@ class Bridge:
         self.warmth = Warmth.COLD
         try:
             await self._lanes["engine"].run(self._open)
-        except BaseException as error:
+        except Exception as error:
             self.phase = Phase.FAILED
             self.failure = str(error) if isinstance(error, IndexerError) else type(error).__name__
             raise
@@ -181,8 +182,11 @@ class Bridge:
         except IndexerError as error:
             self.warmth = Warmth.MISSING
             self._notice(str(error))
-        except BaseException:
+        except Exception:
             self.warmth = Warmth.MISSING
+            raise
+        except asyncio.CancelledError:
+            self.warmth = Warmth.COLD
             raise
         else:
             self.warmth = Warmth.LOADED

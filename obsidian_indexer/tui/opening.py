@@ -100,11 +100,16 @@ def _place(name: str, path: str, line: int) -> list[str]:
     return [path]
 
 
-def run_editor(command: list[str]) -> None:
-    """Run the editor in this terminal and wait for it. Raises OpenError when it cannot be started or fails."""
+def run_editor(command: list[str], *, umask: int = -1) -> None:
+    """Run the editor in this terminal and wait for it. Raises OpenError when it cannot be started or fails.
+
+    `umask` is the user's own, for files the editor makes; -1 leaves this process's.
+    """
     # While the screens run, descriptors 1 and 2 belong to the log; the terminal is what `sys.__stdout__` holds.
     try:
-        code = subprocess.run(command, check=False, stdout=sys.__stdout__, stderr=sys.__stderr__).returncode
+        code = subprocess.run(
+            command, check=False, stdout=sys.__stdout__, stderr=sys.__stderr__, umask=umask
+        ).returncode
     except OSError as error:
         raise OpenError(f"The editor '{command[0]}' could not be started: {error.strerror}") from error
     if code != 0:

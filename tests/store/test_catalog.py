@@ -14,6 +14,7 @@ from obsidian_indexer.errors import CatalogError, DataDirError
 from obsidian_indexer.records import Chunk, FileStat, Note
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.fulltext import match_chunks
+from obsidian_indexer.store.note_rows import make_rows
 from obsidian_indexer.store.notes import IndexedNote
 from obsidian_indexer.store.schema import CATALOG_NAME
 
@@ -27,7 +28,7 @@ def chunk(text: str, seq: int = 0, path: str = "a.md") -> Chunk:
 
 def note(*texts: str, path: str = "a.md", title: str = "A", state: str = "indexed") -> IndexedNote:
     chunks = tuple(chunk(text, seq, path) for seq, text in enumerate(texts))
-    return IndexedNote(FileStat(path, 1, 2), 3, "c1", Note(path, "ab" * 32, title), chunks, state)
+    return IndexedNote(FileStat(path, 1, 2), 3, "c1", make_rows(Note(path, "ab" * 32, title), chunks), state)
 
 
 @pytest.fixture

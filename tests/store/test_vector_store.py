@@ -13,6 +13,7 @@ from obsidian_indexer.options import StoreOptions
 from obsidian_indexer.records import Chunk, FileStat, Note
 from obsidian_indexer.store.ann import AnnIndex
 from obsidian_indexer.store.catalog import Catalog
+from obsidian_indexer.store.note_rows import make_rows
 from obsidian_indexer.store.notes import IndexedNote
 from obsidian_indexer.store.vectors import StoredModel
 
@@ -26,7 +27,7 @@ def put_texts(catalog: Catalog, path: str, texts: list[str]) -> StoredModel:
     )
     with catalog.transaction():
         model = catalog.vectors.add_model("f" * 64, "m", DIM, "{}", "float32")
-        catalog.notes.replace(IndexedNote(FileStat(path, 1, 1), 1, "c", Note(path, "00" * 32, path), chunks))
+        catalog.notes.replace(IndexedNote(FileStat(path, 1, 1), 1, "c", make_rows(Note(path, "00" * 32, path), chunks)))
         keys = catalog.vectors.pending(model.id).keys
         rng = np.random.default_rng(len(texts))
         vectors = rng.standard_normal((len(keys), DIM)).astype(np.float32)

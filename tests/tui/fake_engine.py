@@ -164,6 +164,7 @@ class FakeEngine:
     index_fault: Exception | None = None
     search_fault: Exception | None = None
     warm_fault: Exception | None = None
+    status_fault: Exception | None = None
     watch_fault: Exception | None = None
     # Set when the index run or the watcher is under way.
     indexing: threading.Event = field(default_factory=threading.Event)
@@ -242,6 +243,8 @@ class FakeEngine:
 
     def status(self, *, notes: bool = False) -> Status:
         self.calls.append(("status", notes))
+        if self.status_fault is not None:
+            raise self.status_fault
         return self.status_answer
 
     def warm(self) -> None:

@@ -41,6 +41,31 @@ async def test_a_fault_in_search_shows_a_panel_and_the_next_query_works(run_app:
         await stage.until_shown("Linking notes")
 
 
+async def test_a_fault_that_stays_can_be_left(run_app: RunApp) -> None:
+    def prepare(engine: FakeEngine) -> None:
+        engine.search_fault = ZeroDivisionError("in the leg")
+
+    async with run_app(prepare) as stage:
+        await stage.press("2", *"abcdef")
+        await stage.until_shown("ZeroDivisionError")
+        await stage.press("escape")
+        await stage.until(lambda: type(stage.app.screen).__name__ == "SearchScreen")
+        await stage.app.workers.wait_for_complete()
+        await stage.press("escape")
+        await stage.until(lambda: type(stage.app.screen).__name__ == "MenuScreen")
+
+
+async def test_a_status_that_fails_shows_one_panel(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        stage.engine.status_fault = CatalogError("The catalogue is from a newer version.")
+        await stage.press("4")
+        await stage.until_shown("The catalogue is from a newer version.")
+        await stage.press("escape")
+        await stage.until(lambda: type(stage.app.screen).__name__ == "StatusScreen")
+        await stage.press("escape")
+        await stage.until(lambda: type(stage.app.screen).__name__ == "MenuScreen")
+
+
 async def test_a_fault_while_opening_ends_with_a_code_that_is_not_zero(run_app: RunApp) -> None:
     async with run_app(fault=OSError("disk"), ready=False) as stage:
         await stage.until_shown("OSError")

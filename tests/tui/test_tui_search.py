@@ -160,16 +160,14 @@ async def test_the_mode_can_be_changed(run_app: RunApp) -> None:
         await stage.until_shown("semantic")
 
 
-async def test_a_notice_of_the_answer_is_shown(run_app: RunApp) -> None:
+async def test_a_long_notice_of_the_answer_is_shown_whole(run_app: RunApp) -> None:
     def prepare(engine: FakeEngine) -> None:
-        engine.notice = (
-            "the model knows no Korean: keyword search leads, and a multilingual model would find more; see Settings"
-        )
+        engine.notice = "The model knows no Korean. " + "Another would help. " * 5
 
     async with run_app(prepare) as stage:
         await type_query(stage, "link")
-        await stage.until_shown("the model knows no Korean")
-        await stage.until_shown("see Settings")
+        await stage.until_shown("The model knows no Korean.")
+        assert stage.screen_text().count("help.") == 5
 
 
 async def test_a_query_that_cannot_be_read_is_explained(run_app: RunApp) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Footer
 from textual.worker import Worker, WorkerState
@@ -29,6 +29,7 @@ class BaseScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._offered: object = None
+        self._covered = False
 
     @property
     def indexer(self) -> IndexerApp:
@@ -54,9 +55,20 @@ class BaseScreen(Screen[None]):
         """Start the clock."""
         self.set_interval(1 / self.indexer.refresh_hz, self._on_clock)
 
+    def on_screen_suspend(self) -> None:
+        """Remember whether a panel took the front, or another screen."""
+        self._covered = isinstance(self.app.screen, ModalScreen)
+
     def on_screen_resume(self) -> None:
         """Draw at once when the screen comes to the front."""
         self.call_after_refresh(self._on_clock)
+        # A panel that was closed must not repeat the request whose fault it showed.
+        if not self._covered:
+            self.opened()
+        self._covered = False
+
+    def opened(self) -> None:
+        """The reader came here from another screen."""
 
     def on_resize(self) -> None:
         """Draw again at the new size."""

@@ -135,6 +135,8 @@ class IndexScreen(BaseScreen):
     def _draw_bar(self, run: IndexRun | None, snapshot: ProgressSnapshot) -> None:
         bar = self.query_one("#index-bar", ProgressBar)
         done, total = stage_share(snapshot)
+        if run is not None and run.finished:
+            done, total = snapshot.tokens_done, snapshot.tokens_total
         if run is not None and run.finished and run.error is None and not _interrupted(run):
             done, total = 1, 1
         if run is not None and total == 0 and not run.finished:

@@ -68,10 +68,9 @@ class SearchScreen(BaseScreen):
                 yield Preview(id="preview")
         yield Line(id="advice")
 
-    def on_screen_resume(self) -> None:
-        """Coming back asks again, since the index may have changed; the query keeps the focus."""
-        super().on_screen_resume()
-        if self._query:
+    def opened(self) -> None:
+        """Coming back asks again, since the index may have changed."""
+        if self._query and self._similar_to is None:
             self._ask()
 
     # ---- asking
@@ -318,7 +317,7 @@ class SearchScreen(BaseScreen):
             return Content.styled("Type a few words, or a question.\ntag:  path:  file:  narrow the search.", DIM)
         if self._refining:
             return Content.styled("Searching…", DIM)
-        if self._problem is not None:
+        if self._problem is not None or self._answer is None:
             return Content("")
         text = f"Nothing found for “{self._query}”.\nFewer words, or ctrl+t for another mode, may help."
         return Content(clean_line(text.partition("\n")[0]) + "\n" + text.partition("\n")[2])

@@ -48,9 +48,8 @@ class SettingsScreen(BaseScreen):
             yield SettingList(id="settings-list", markup=False)
             yield Line(id="setting-doc")
 
-    def on_screen_resume(self) -> None:
+    def opened(self) -> None:
         """Read the settings again each time the screen opens."""
-        super().on_screen_resume()
         self.reload()
 
     def reload(self) -> None:

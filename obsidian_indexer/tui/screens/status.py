@@ -27,9 +27,8 @@ class StatusScreen(BaseScreen):
         """One scrollable text."""
         yield Page(id="status-body")
 
-    def on_screen_resume(self) -> None:
-        """Ask for the health when the screen comes to the front."""
-        super().on_screen_resume()
+    def opened(self) -> None:
+        """Ask for the health each time the screen opens."""
         self.action_refresh()
 
     def action_refresh(self) -> None:

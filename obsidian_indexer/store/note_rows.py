@@ -1,0 +1,121 @@
+"""A note as the catalogue stores it: plain values, made in whatever process parsed it.
+
+The writer then only hands them to SQLite, which is what one process can do for a vault of any size.
+"""
+
+from __future__ import annotations
+
+import struct
+import unicodedata
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from obsidian_indexer.records import Chunk, Note
+from obsidian_indexer.store.fulltext import NoteTerms, make_terms
+from obsidian_indexer.store.rows import clean_text, path_to_row, to_json
+
+ChunkRow = tuple[int, str, int, int, str, str, int, bytes]
+"""seq, headings as JSON, first and last line, text, embedded text, tokens, key."""
+LinkRow = tuple[str, str, str | None, str | None, str | None, bool, int, str | None]
+"""target, name key, heading, block, display, whether it embeds, line, property."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteRows:
+    """The values of one note's rows.
+
+    `columns` are title, kind, aliases, tags, properties, headings, warnings and date as the notes table has them;
+    `blocks` and `left_out` are packed keys of the note's blocks and of those that were not embedded.
+    """
+
+    sha256: str
+    n_warnings: int
+    columns: tuple[str | None, ...]
+    tags: tuple[str, ...]
+    links: tuple[LinkRow, ...]
+    chunks: tuple[ChunkRow, ...]
+    terms: NoteTerms
+    blocks: bytes
+    left_out: bytes
+
+
+def make_rows(
+    note: Note, chunks: Sequence[Chunk], blocks: Collection[int] = (), left_out: Collection[int] = ()
+) -> NoteRows:
+    """The rows of a note cut into chunks; `blocks` are its block keys, `left_out` those that were not embedded."""
+    title, aliases, tags = clean_text(note.title), to_json(note.aliases), to_json(note.tags)
+    headings = to_json(
+        [{"level": found.level, "text": found.text, "line": found.line, "raw": found.raw} for found in note.headings]
+    )
+    warnings = [{"code": found.code, "message": found.message, "line": found.line} for found in note.warnings]
+    chunk_rows = tuple(_chunk_row(chunk) for chunk in chunks)
+    return NoteRows(
+        sha256=note.sha256,
+        n_warnings=len(note.warnings),
+        columns=(
+            title,
+            note.kind.value,
+            aliases,
+            tags,
+            to_json(dict(note.properties)),
+            headings,
+            to_json(warnings),
+            note.date,
+        ),
+        tags=tuple({clean_text(tag).casefold(): None for tag in note.tags}),
+        links=_link_rows(note),
+        chunks=chunk_rows,
+        terms=make_terms(
+            title, aliases, headings, tags, path_to_row(note.path), [(row[1], row[4]) for row in chunk_rows]
+        ),
+        blocks=pack_keys(blocks),
+        left_out=pack_keys(left_out),
+    )
+
+
+def name_key(name: str) -> str:
+    """What links are looked up by: the last part of a path or target, without regard to case, form or kind of blank."""
+    name = name[name.rfind("/") + 1 :]
+    return clean_text(unicodedata.normalize("NFC", name).replace("\xa0", " ").strip().lower())
+
+
+def pack_keys(keys: Collection[int]) -> bytes:
+    """Block keys as bytes, equal for equal sets."""
+    return struct.pack(f"<{len(keys)}q", *sorted(keys))
+
+
+def unpack_keys(packed: bytes) -> tuple[int, ...]:
+    """The inverse of `pack_keys`."""
+    return struct.unpack(f"<{len(packed) // 8}q", packed)
+
+
+def _chunk_row(chunk: Chunk) -> ChunkRow:
+    return (
+        chunk.seq,
+        to_json(chunk.headings),
+        chunk.start_line,
+        chunk.end_line,
+        clean_text(chunk.text),
+        clean_text(chunk.embedded_text),
+        chunk.n_tokens,
+        bytes.fromhex(chunk.key),
+    )
+
+
+def _link_rows(note: Note) -> tuple[LinkRow, ...]:
+    body = ((link.target, link.heading, link.block, link.display, link.embed, link.line, None) for link in note.links)
+    # Front matter begins on line 1; where in it a property stands is not remembered.
+    front = ((link.target, link.heading, None, None, False, 1, link.key) for link in note.property_links)
+    return tuple(
+        (
+            clean_text(target),
+            name_key(target),
+            heading and clean_text(heading),
+            block and clean_text(block),
+            display and clean_text(display),
+            embed,
+            line,
+            key and clean_text(key),
+        )
+        for target, heading, block, display, embed, line, key in (*front, *body)
+    )
