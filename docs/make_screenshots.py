@@ -25,6 +25,7 @@ from textual.pilot import Pilot  # noqa: E402
 from textual.widgets import Input, OptionList  # noqa: E402
 
 import config  # noqa: E402
+from obsidian_indexer.errors import ConfigError  # noqa: E402
 from obsidian_indexer.options import Options  # noqa: E402
 from obsidian_indexer.tui.app import IndexerApp, open_real_engine  # noqa: E402
 from obsidian_indexer.tui.bridge import Bridge, Warmth  # noqa: E402
@@ -125,7 +126,7 @@ def main() -> None:
             return settings.options
 
         def refuse(section: str, name: str, value: object) -> None:
-            raise NotImplementedError
+            raise ConfigError("Settings stay as they are while pictures are taken.")
 
         bridge = Bridge(load, open_real_engine)
         places = {"path": "~/demo-vault", "data_dir": "~/.local/share/obsidian-indexer/demo-vault"}

@@ -1,8 +1,8 @@
 """Full-text rows of the catalogue, and BM25 over them.
 
 The two tables hold no text (`content=''`): a row is taken out again by handing SQLite the same terms that went in,
-which are always made from the note's and chunks' own rows. So whoever changes those rows calls `remove_note` before and
-`add_note` after, in one transaction.
+which are always made from the note's and chunks' own rows. So whoever changes those rows takes `note_text` before and
+after and, where they differ, calls `remove_note` with the one and `add_note` with the other, in one transaction.
 """
 
 from __future__ import annotations
@@ -30,6 +30,18 @@ class TermHit:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteText:
+    """What of a note is findable by words, as its rows have it.
+
+    `fields` are title, aliases, headings and tags (JSON but for the first) and path; `chunks` are id, headings (JSON)
+    and text of each chunk in order.
+    """
+
+    fields: tuple[str, str, str, str, str | bytes]
+    chunks: tuple[tuple[int, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NoteTerms:
     """What the full-text tables hold of a note: `fields` are its title, aliases, headings, tags and folder.
 
@@ -41,14 +53,9 @@ class NoteTerms:
 
 
 def make_terms(
-    title: str,
-    aliases: str,
-    headings: str,
-    tags: str,
-    path: str | bytes,
-    chunks: Iterable[tuple[str, str]],
+    title: str, aliases: str, headings: str, tags: str, path: str | bytes, chunks: Iterable[tuple[str, str]]
 ) -> NoteTerms:
-    """The terms of a note from the values in its row, and from (headings, text) in those of its chunks."""
+    """The terms of a note from the fields of its `NoteText` and from (headings, text) of its chunks."""
     folder = path_from_row(path).encode("utf-8", "replace").decode().rpartition("/")[0]
     return NoteTerms(
         (
@@ -62,51 +69,45 @@ def make_terms(
     )
 
 
-def add_note(connection: sqlite3.Connection, note_id: int, terms: NoteTerms | None = None) -> None:
-    """Put the full-text rows of a note and its chunks in; `terms`, where already made, must be those of its rows."""
-    terms = terms or _terms(connection, note_id)
-    connection.executemany(
-        "INSERT INTO chunk_terms(rowid, headings, body) VALUES (?,?,?)", _chunk_rows(connection, note_id, terms)
-    )
+def note_text(connection: sqlite3.Connection, note_id: int) -> NoteText | None:
+    """What the full-text tables hold of a note, or are to hold; None of one that is stored as ignored."""
+    fields = connection.execute(
+        "SELECT title, aliases, headings, tags, path FROM notes WHERE id=? AND state <> 'ignored'", (note_id,)
+    ).fetchone()
+    if fields is None:
+        return None
+    chunks = connection.execute("SELECT id, headings, text FROM chunks WHERE note_id=? ORDER BY seq", (note_id,))
+    return NoteText(fields, tuple(chunks))
+
+
+def add_note(connection: sqlite3.Connection, note_id: int, note: NoteText, terms: NoteTerms | None = None) -> None:
+    """Put the full-text rows of a note and its chunks in; `terms`, where already made, must be those of `note`."""
+    chunk_rows, note_row = _rows(note_id, note, terms)
+    connection.executemany("INSERT INTO chunk_terms(rowid, headings, body) VALUES (?,?,?)", chunk_rows)
     connection.execute(
-        "INSERT INTO note_terms(rowid, title, aliases, headings, tags, path, body) VALUES (?,?,?,?,?,?,?)",
-        _note_row(note_id, terms),
+        "INSERT INTO note_terms(rowid, title, aliases, headings, tags, path, body) VALUES (?,?,?,?,?,?,?)", note_row
     )
 
 
-def remove_note(connection: sqlite3.Connection, note_id: int) -> None:
-    """Take them out; a note that was stored as ignored has none."""
-    state = connection.execute("SELECT state FROM notes WHERE id=?", (note_id,)).fetchone()
-    if state is None or state[0] == "ignored":
-        return
-    terms = _terms(connection, note_id)
+def remove_note(connection: sqlite3.Connection, note_id: int, note: NoteText) -> None:
+    """Take the full-text rows of a note and its chunks out; `note` must be what went in."""
+    chunk_rows, note_row = _rows(note_id, note, None)
     connection.executemany(
-        "INSERT INTO chunk_terms(chunk_terms, rowid, headings, body) VALUES ('delete',?,?,?)",
-        _chunk_rows(connection, note_id, terms),
+        "INSERT INTO chunk_terms(chunk_terms, rowid, headings, body) VALUES ('delete',?,?,?)", chunk_rows
     )
     connection.execute(
         "INSERT INTO note_terms(note_terms, rowid, title, aliases, headings, tags, path, body) "
         "VALUES ('delete',?,?,?,?,?,?,?)",
-        _note_row(note_id, terms),
+        note_row,
     )
 
 
-def _chunk_rows(connection: sqlite3.Connection, note_id: int, terms: NoteTerms) -> list[tuple[int, str, str]]:
-    ids = connection.execute("SELECT id FROM chunks WHERE note_id=? ORDER BY seq", (note_id,)).fetchall()
-    return [(chunk_id, *words) for (chunk_id,), words in zip(ids, terms.chunks, strict=True)]
-
-
-def _note_row(note_id: int, terms: NoteTerms) -> tuple[object, ...]:
-    return (note_id, *terms.fields, " ".join(body for _, body in terms.chunks))
-
-
-def _terms(connection: sqlite3.Connection, note_id: int) -> NoteTerms:
-    """The terms of a note as its rows are now."""
-    title, aliases, headings, tags, path = connection.execute(
-        "SELECT title, aliases, headings, tags, path FROM notes WHERE id=?", (note_id,)
-    ).fetchone()
-    chunks = connection.execute("SELECT headings, text FROM chunks WHERE note_id=? ORDER BY seq", (note_id,))
-    return make_terms(title, aliases, headings, tags, path, chunks)
+def _rows(
+    note_id: int, note: NoteText, terms: NoteTerms | None
+) -> tuple[list[tuple[int, str, str]], tuple[object, ...]]:
+    terms = terms or make_terms(*note.fields, ((above, text) for _, above, text in note.chunks))
+    chunk_rows = [(chunk_id, *words) for (chunk_id, _, _), words in zip(note.chunks, terms.chunks, strict=True)]
+    return chunk_rows, (note_id, *terms.fields, " ".join(body for _, body in terms.chunks))
 
 
 def rebuild_if_stale(connection: sqlite3.Connection) -> None:
@@ -118,8 +119,10 @@ def rebuild_if_stale(connection: sqlite3.Connection) -> None:
     try:
         connection.execute("INSERT INTO chunk_terms(chunk_terms) VALUES ('delete-all')")
         connection.execute("INSERT INTO note_terms(note_terms) VALUES ('delete-all')")
-        for (note_id,) in connection.execute("SELECT id FROM notes WHERE state <> 'ignored'").fetchall():
-            add_note(connection, note_id)
+        for (note_id,) in connection.execute("SELECT id FROM notes").fetchall():
+            note = note_text(connection, note_id)
+            if note is not None:
+                add_note(connection, note_id, note)
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('terms_version', ?)", (TERMS_VERSION,))
         connection.execute("COMMIT")
     except BaseException:

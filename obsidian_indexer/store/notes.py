@@ -100,11 +100,12 @@ class Notes:
             *rows.columns,
             path,
         )
+        before = None
         if row is None:
             note_id = int(self._db.execute(_INSERT, values).lastrowid or 0)
         else:
             note_id = int(row[0])
-            fulltext.remove_note(self._db, note_id)
+            before = fulltext.note_text(self._db, note_id)
             self._db.execute(_UPDATE, values)
             self._db.execute("DELETE FROM tags WHERE note_id=?", (note_id,))
             self._db.execute("DELETE FROM links WHERE note_id=?", (note_id,))
@@ -115,32 +116,35 @@ class Notes:
             self._blocks.remove(note_id)
         else:
             self._blocks.replace(note_id, rows.blocks, rows.left_out)
-            fulltext.add_note(self._db, note_id, rows.terms)
+        self._replace_terms(note_id, before, rows.terms)
         self._db.execute("DELETE FROM failures WHERE path = ? AND key IS NULL", (path,))
 
+    def _replace_terms(self, note_id: int, before: NoteText | None, terms: NoteTerms | None = None) -> None:
+        after = fulltext.note_text(self._db, note_id)
+        if before == after:
+            return
+        if before is not None:
+            fulltext.remove_note(self._db, note_id, before)
+        if after is not None:
+            fulltext.add_note(self._db, note_id, after, terms)
+
     def _replace_chunks(self, note_id: int, chunks: Sequence[ChunkRow], *, is_new: bool) -> None:
-        """Unchanged chunks keep their id: kept ones are matched by key, in order of appearance."""
-        kept: dict[bytes, list[int]] = defaultdict(list)
+        """Chunks keep their id: they are matched by key, else by what they show, in order of appearance."""
+        left: dict[int, tuple[bytes, tuple[str, str]]] = {}
         if not is_new:
-            rows = self._db.execute("SELECT id, key FROM chunks WHERE note_id=? ORDER BY seq", (note_id,))
-            for chunk_id, key in rows:
-                kept[key].append(chunk_id)
-        updated, inserted = [], []
-        for chunk in chunks:
-            seq, headings, start_line, end_line, text, _, _, key = chunk
-            if kept.get(key):
-                updated.append((seq, headings, start_line, end_line, text, kept[key].pop(0)))
-            else:
-                inserted.append((note_id, *chunk))
-        gone = [(chunk_id,) for ids in kept.values() for chunk_id in ids]
-        self._db.executemany("DELETE FROM chunks WHERE id=?", gone)
+            rows = self._db.execute("SELECT id, key, headings, text FROM chunks WHERE note_id=? ORDER BY seq", (note_id,))
+            left = {chunk_id: (key, (headings, text)) for chunk_id, key, headings, text in rows}
+        ids: list[int | None] = _take([chunk[7] for chunk in chunks], left, 0)
+        by_text = _take([None if found else (chunk[1], chunk[4]) for chunk, found in zip(chunks, ids, strict=True)], left, 1)
+        pairs = [(first or second, chunk) for chunk, first, second in zip(chunks, ids, by_text, strict=True)]
+        self._db.executemany("DELETE FROM chunks WHERE id=?", [(chunk_id,) for chunk_id in left])
         self._db.executemany(
-            "UPDATE chunks SET seq=?, headings=?, start_line=?, end_line=?, text=? WHERE id=?", updated
+            f"UPDATE chunks SET ({_CHUNK}) = ({marks(_CHUNK.split(','))}) WHERE id=?",
+            [(*chunk, chunk_id) for chunk_id, chunk in pairs if chunk_id],
         )
         self._db.executemany(
-            "INSERT INTO chunks(note_id, seq, headings, start_line, end_line, text, embedded_text, n_tokens, key) "
-            "VALUES (?,?,?,?,?,?,?,?,?)",
-            inserted,
+            f"INSERT INTO chunks({_CHUNK}, note_id) VALUES ({marks(_CHUNK.split(','))},?)",
+            [(*chunk, note_id) for chunk_id, chunk in pairs if not chunk_id],
         )
 
     def touch(self, stat: FileStat, read_ns: int) -> None:

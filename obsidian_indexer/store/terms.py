@@ -18,6 +18,7 @@ _UNSPACED = (
 # The Brahmic blocks are listed because their vowel signs are marks, which `\w` leaves out.
 _RUN = re.compile(rf"([{_UNSPACED}]+)|((?:[^\W{_UNSPACED}_]|[\u0300-\u036f\u0900-\u0dff])+)")
 
+_ASCII_WORD = re.compile("[a-z0-9]+")
 _ACCENT = re.compile("[\u0300-\u036f]+")
 
 TERMS_VERSION = "1"
@@ -30,7 +31,7 @@ def split_runs(text: str) -> list[tuple[str, bool]]:
     Folded: compatibility forms to plain ones (NFKC), lower case, accents off.
     """
     if text.isascii():
-        return [(word, False) for _, word in _RUN.findall(text.lower())]
+        return [(word, False) for word in _ASCII_WORD.findall(text.lower())]
     text = unicodedata.normalize("NFKC", text).lower()
     runs = []
     for unspaced, word in _RUN.findall(text):
@@ -52,6 +53,8 @@ def document_terms(text: str) -> str:
     The last character of an unspaced run is added on its own, so that a one-character query finds it as a prefix of
     some term wherever in the run it stands.
     """
+    if text.isascii():
+        return " ".join(_ASCII_WORD.findall(text.lower()))
     terms: list[str] = []
     for run, unspaced in split_runs(text):
         if not unspaced:

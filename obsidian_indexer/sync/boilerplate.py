@@ -41,9 +41,10 @@ class Boilerplate:
         return self._keys
 
     def refresh(self, n_notes: int = 0) -> None:
-        """Count again; `n_notes` is how many notes there will be, where they are on their way."""
+        """Count again; while `n_notes` notes are on their way, what will be boilerplate is guessed from those there."""
         self._keys = self._found(n_notes)
-        self._unsettle()
+        if self._settled() not in (_UNSETTLED, _digest(self._keys)):
+            self._remember(_UNSETTLED)
 
     def misfits(self) -> list[str]:
         """Paths of the notes that were cut by another boilerplate than that of the counts as they are now."""
@@ -59,11 +60,13 @@ class Boilerplate:
         if not self._least:
             return frozenset()
         blocks = self._catalog.blocks
-        return blocks.held_by(shared_by(self._least, max(n_notes, blocks.n_notes())))
-
-    def _unsettle(self) -> None:
-        if self._settled() not in (_UNSETTLED, _digest(self._keys)):
-            self._remember(_UNSETTLED)
+        counted = blocks.n_notes()
+        line = shared_by(self._least, max(n_notes, counted))
+        if counted < n_notes:
+            # So many are to be expected so far of a block on the line; two standard deviations more are no accident.
+            so_far = line * counted / n_notes
+            line = min(line, math.ceil(so_far + 2 * math.sqrt(so_far)))
+        return blocks.held_by(max(2, line))
 
     def _settled(self) -> str:
         return self._catalog.meta(_SETTLED) or _digest(frozenset())

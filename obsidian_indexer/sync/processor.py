@@ -8,6 +8,7 @@ then the store, and whatever is missing is found again by comparing. Only the ho
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -136,6 +137,9 @@ class Processor:
             candidates = _candidates(found.to_read, stored, chunker, full, limit)
             self._progress.notes_total = len(candidates)
             boilerplate = Boilerplate(self._catalog, self._options.chunking.boilerplate_notes)
+            if len(candidates) > COMMIT_NOTES:
+                # Folders hold notes of a kind; in any order, the first notes tell what the others will share.
+                random.Random(0).shuffle(candidates)
             if candidates:
                 self._machinery.preload(self._spec, self._sticky_dtype())
                 writer = NoteWriter(

@@ -264,9 +264,9 @@ def run_tui(
 ) -> int:
     """Run the screens until the user leaves; the exit code is 0, or 2 when the index could not be opened, 1 on a fault.
 
-    `load` and the other calls run on threads after the first frame; `user_umask` is for the user's editor. While the screens run, whatever is written to
-    descriptors 1 and 2 goes to `logs/terminal.log` in the index folder. Where the user would not wait for a run to
-    stop, the process ends here, with code 130.
+    `load` and the other calls run on threads after the first frame; `user_umask` is for the user's editor. While the
+    screens run, whatever is written to descriptors 1 and 2 goes to `logs/terminal.log` in the index folder. Where the
+    user would not wait for a run to stop, the process ends here, with code 130.
     """
     bridge = Bridge(load, open_engine)
     with divert_output() as diverted:
