@@ -18,7 +18,8 @@ from obsidian_indexer.embed.spec import ModelSpec, resolve_model
 from obsidian_indexer.errors import ModelError, NoteError, VaultError
 from obsidian_indexer.events import CancelToken, Event, EventSink, Progress, SyncedEvent, ignore_event
 from obsidian_indexer.options import Options
-from obsidian_indexer.records import IndexReport, Scope, SearchResult, Status
+from obsidian_indexer.records import IndexReport, Scope, SearchResult, Status, VaultLink
+from obsidian_indexer.search.graph import LinkGraph
 from obsidian_indexer.search.legs import LiveVectors
 from obsidian_indexer.search.searcher import Meaning, Nearest, Searcher
 from obsidian_indexer.store.ann import AnnIndex
@@ -27,7 +28,7 @@ from obsidian_indexer.store.lock import WriterLock
 from obsidian_indexer.store.vectors import StoredModel
 from obsidian_indexer.sync.health import read_status
 from obsidian_indexer.sync.processor import Processor
-from obsidian_indexer.vault import decode, obsidian_uri, read_file
+from obsidian_indexer.vault import decode, list_attachments, obsidian_uri, read_file
 from obsidian_indexer.watch import DirtySet, Watcher
 
 
@@ -186,6 +187,28 @@ class Engine:
     def similar(self, note: str, *, k: int | None = None) -> SearchResult:
         """Notes like this one, from stored vectors. Raises NoteError when it is unknown or has none."""
         return self._searcher().similar(note, k=k or self.options.search.k)
+
+    def backlinks(self, note: str) -> list[VaultLink]:
+        """The links in other notes that lead to a file of the vault. Raises NoteError when there is no such file."""
+        return self._link_graph(note).backlinks(note)
+
+    def outgoing(self, note: str) -> list[VaultLink]:
+        """The links in a note and where each leads. Raises NoteError when there is no such file."""
+        return self._link_graph(note).outgoing(note)
+
+    def unresolved_links(self) -> list[VaultLink]:
+        """Every link that leads nowhere."""
+        return LinkGraph(self._catalog(), self._linkable_files()).unresolved()
+
+    def _link_graph(self, note: str) -> LinkGraph:
+        files = self._linkable_files()
+        if note not in files:
+            raise NoteError(f"There is no file {note} in the vault.")
+        return LinkGraph(self._catalog(), files)
+
+    def _linkable_files(self) -> list[str]:
+        follow = self.options.vault.follow_symlinks
+        return list(list_attachments(self.options.vault_path, follow_symlinks=follow))
 
     def status(self, *, notes: bool = False) -> Status:
         """Counts and health; with `notes`, why each file is or is not indexed."""

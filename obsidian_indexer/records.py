@@ -24,10 +24,14 @@ class FileStat:
 
 @dataclass(frozen=True, slots=True)
 class IgnoredFile:
-    """A file of the vault that is not indexed, and the rule that says so."""
+    """A file of the vault that is not indexed, and the rule that says so.
+
+    `unknown` says that the disk did not answer, so that what is known of the file still counts.
+    """
 
     path: str
     reason: str
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,25 @@ class PropertyLink:
     key: str
     target: str
     heading: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VaultLink:
+    """A link as it stands in the vault now: in the note `source`, leading to the file `resolved`, or None.
+
+    `property` is the key of the front matter value that holds it, None in the body; `line` is 1 for a property. The
+    other fields are those of `Link`.
+    """
+
+    source: str
+    target: str
+    resolved: str | None
+    heading: str | None
+    block: str | None
+    display: str | None
+    embed: bool
+    line: int
+    property: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

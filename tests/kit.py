@@ -14,7 +14,7 @@ from obsidian_indexer.embed.fake import FakeEngine
 from obsidian_indexer.embed.tokens import TokenIds
 from obsidian_indexer.engine import Engine
 from obsidian_indexer.events import EventSink, ignore_event
-from obsidian_indexer.options import EmbedOptions, Options, WatchOptions
+from obsidian_indexer.options import ChunkOptions, EmbedOptions, Options, WatchOptions
 from obsidian_indexer.store.catalog import Catalog
 
 HANG_GUARD_S = 60.0
@@ -31,18 +31,28 @@ def write_vault(root: Path, notes: Mapping[str, str]) -> Path:
     return root
 
 
-def options_for(vault: Path, data_dir: Path, *, model: str = "fake", **embedding: object) -> Options:
+def options_for(
+    vault: Path, data_dir: Path, *, model: str = "fake", boilerplate_notes: int = 10, **embedding: object
+) -> Options:
     """Options with the fake model, no pause before a retry, and a watch that fires fast."""
     chosen = replace(EmbedOptions(model=model, retry_delay_s=0.0), **embedding)  # type: ignore[arg-type]
+    chunking = ChunkOptions(boilerplate_notes=boilerplate_notes)
     watch = WatchOptions(quiet_s=0.05, max_wait_s=0.3)
-    return Options(vault.resolve(), data_dir.resolve(), embedding=chosen, watch=watch)
+    return Options(vault.resolve(), data_dir.resolve(), chunking=chunking, embedding=chosen, watch=watch)
 
 
 def open_engine(
-    vault: Path, data_dir: Path, *, on_event: EventSink = ignore_event, model: str = "fake", **embedding: object
+    vault: Path,
+    data_dir: Path,
+    *,
+    on_event: EventSink = ignore_event,
+    model: str = "fake",
+    boilerplate_notes: int = 10,
+    **embedding: object,
 ) -> Engine:
     """An engine on a vault; see `options_for`."""
-    return Engine.open(options_for(vault, data_dir, model=model, **embedding), on_event=on_event)
+    options = options_for(vault, data_dir, model=model, boilerplate_notes=boilerplate_notes, **embedding)
+    return Engine.open(options, on_event=on_event)
 
 
 def indexed_content(data_dir: Path) -> set[tuple[str, str]]:
@@ -57,9 +67,9 @@ def indexed_content(data_dir: Path) -> set[tuple[str, str]]:
     return set(rows)
 
 
-def assert_same_as_fresh(vault: Path, data_dir: Path, scratch: Path) -> None:
+def assert_same_as_fresh(vault: Path, data_dir: Path, scratch: Path, *, boilerplate_notes: int = 10) -> None:
     """The index equals one built from nothing."""
-    with open_engine(vault, scratch) as engine:
+    with open_engine(vault, scratch, boilerplate_notes=boilerplate_notes) as engine:
         engine.index()
     assert indexed_content(data_dir) == indexed_content(scratch)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,7 +50,7 @@ class BatchResult:
 
 
 class Embedder:
-    """A model ready for work: tokenizer, engine and the limits they run under. One thread embeds at a time."""
+    """A model ready for work: tokenizer, engine and the limits they run under; any thread may ask for a query."""
 
     def __init__(
         self,
@@ -65,7 +67,7 @@ class Embedder:
         self._pause = pause
         self._budget = options.token_budget or engine.token_budget
         self._ceiling: float = float("inf")
-        self._lock = threading.Lock()
+        self._slots = threading.Semaphore(engine.lanes)
 
     @classmethod
     def load(cls, spec: ModelSpec, options: EmbedOptions, *, dtype: str | None = None) -> Embedder:
@@ -77,17 +79,35 @@ class Embedder:
 
         `--batch-size` alone sets the rows: the token budget then grows to hold them.
         """
-        lengths = [len(ids) for ids in encoded]
+        step = self.engine.width_step
+        lengths = [-(-len(ids) // step) * step for ids in encoded]
         budget, rows = self._budget, self._options.batch_size
         if rows and not self._options.token_budget:
             budget = max(budget, rows * max(lengths, default=1))
-        for batch in plan_batches(lengths, budget, rows):
-            yield self._embed(batch, encoded)
+        batches = plan_batches(lengths, budget, rows)
+        if self.engine.lanes == 1:
+            return (self._embed(batch, encoded) for batch in batches)
+        return self._side_by_side(batches, encoded)
+
+    def _side_by_side(self, batches: Iterator[list[int]], encoded: Sequence[TokenIds]) -> Iterator[BatchResult]:
+        """Batches on as many threads as the engine has lanes, in order; one more waits so that no lane stands idle."""
+        running: deque[Future[BatchResult]] = deque()
+        with ThreadPoolExecutor(self.engine.lanes, thread_name_prefix="embed") as pool:
+            try:
+                for batch in batches:
+                    running.append(pool.submit(self._embed, batch, encoded))
+                    if len(running) > self.engine.lanes:
+                        yield running.popleft().result()
+                while running:
+                    yield running.popleft().result()
+            finally:
+                for future in running:
+                    future.cancel()
 
     def embed_query(self, query: str) -> NDArray[np.float32]:
         """The vector of a query: float32[dim], unit length. Raises EmbeddingError."""
         ids = self.tokenizer.encode([query], self.spec.query_prompt)
-        with self._lock:
+        with self._slots:
             vector: NDArray[np.float32] = self.engine.forward(ids)[0]
         return vector
 
@@ -112,7 +132,7 @@ class Embedder:
         return result
 
     def _retry(self, result: BatchResult, i: int, ids: TokenIds, *, alone: bool) -> None:
-        with self._lock:
+        with self._slots:
             vector = self.engine.forward([ids])[0] if alone else self.engine.forward_exact(ids)
         if not _usable(vector):
             raise ValueError("the model gave no usable vector (zero or not a number)")
@@ -123,11 +143,11 @@ class Embedder:
         padded = len(batch) * max(len(ids) for ids in batch)
         if len(batch) == 1 or padded <= self._ceiling:
             try:
-                with self._lock:
+                with self._slots:
                     return self.engine.forward(batch)
             except OutOfMemory:
                 if len(batch) == 1:
-                    with self._lock:
+                    with self._slots:
                         return self.engine.forward_exact(batch[0])[np.newaxis, :]
             # Outside the `except`: there the traceback would keep the failed batch's memory alive.
             self._ceiling = padded // 2

@@ -18,6 +18,8 @@ class FakeEngine:
     device = "cpu"
     dtype = "float32"
     token_budget = 8192
+    lanes = 1
+    width_step = 1
 
     def __init__(self, dim: int) -> None:
         self.dim = dim

@@ -31,6 +31,8 @@ class TorchEngine:
     """A loaded model on one device; one thread at a time may call `forward`."""
 
     name = "torch"
+    lanes = 1
+    width_step = 1
 
     def __init__(self, spec: ModelSpec, options: EmbedOptions, *, dtype: str | None = None) -> None:
         import torch
@@ -137,11 +139,11 @@ def _device(torch: Any, wanted: str) -> str:
 
 
 def _dtype(torch: Any, device: str, options: EmbedOptions, sticky: str | None) -> str:
-    """The number format: as set, else that of the index, else the fastest that the hardware computes natively."""
-    if options.dtype != "auto":
-        return options.dtype
+    """The number format: that of the index, else as set, else the fastest that the hardware computes natively."""
     if sticky is not None:
         return sticky
+    if options.dtype != "auto":
+        return options.dtype
     if not options.fast_mode:
         return "float32"
     if device.startswith("cuda"):

@@ -1,21 +1,25 @@
 """Notes and chunks in the catalogue: what is indexed, from which file state, cut into which passages.
 
-Every write of a note replaces all its rows within the caller's transaction; chunks whose key did not change keep their
-id. The full-text rows and block counts are rewritten with them, so no reader ever sees one without the other.
+Every write of a note replaces all its rows within the caller's transaction; chunks that did not change keep their id.
+The full-text rows and block counts are rewritten with them, so no reader ever sees one without the other.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from obsidian_indexer.records import Failure, FileStat, Scope
 from obsidian_indexer.store import fulltext
+from obsidian_indexer.store.fulltext import NoteTerms, NoteText
 from obsidian_indexer.store.note_rows import ChunkRow, NoteRows
 from obsidian_indexer.store.rows import clean_text, marks, pages, path_from_row, path_to_row
 from obsidian_indexer.store.shared_blocks import SharedBlocks
+
+T = TypeVar("T", bound=Hashable)
 
 _COLUMNS = "SELECT id, path, mtime_ns, size, sha256, read_ns, chunker, state FROM notes"
 _WRITTEN = (
@@ -24,6 +28,9 @@ _WRITTEN = (
 )
 _INSERT = f"INSERT INTO notes({_WRITTEN}, path) VALUES ({marks(_WRITTEN.split(','))},?)"
 _UPDATE = f"UPDATE notes SET ({_WRITTEN}) = ({marks(_WRITTEN.split(','))}) WHERE path = ?"
+_CHUNK = "seq, headings, start_line, end_line, text, embedded_text, n_tokens, key"
+_INSERT_CHUNK = f"INSERT INTO chunks({_CHUNK}, note_id) VALUES ({marks(_CHUNK.split(','))},?)"
+_UPDATE_CHUNK = f"UPDATE chunks SET ({_CHUNK}) = ({marks(_CHUNK.split(','))}) WHERE id=?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,22 +137,22 @@ class Notes:
 
     def _replace_chunks(self, note_id: int, chunks: Sequence[ChunkRow], *, is_new: bool) -> None:
         """Chunks keep their id: they are matched by key, else by what they show, in order of appearance."""
-        left: dict[int, tuple[bytes, tuple[str, str]]] = {}
+        stored: list[tuple[int, bytes, str, str]] = []
         if not is_new:
-            rows = self._db.execute("SELECT id, key, headings, text FROM chunks WHERE note_id=? ORDER BY seq", (note_id,))
-            left = {chunk_id: (key, (headings, text)) for chunk_id, key, headings, text in rows}
-        ids: list[int | None] = _take([chunk[7] for chunk in chunks], left, 0)
-        by_text = _take([None if found else (chunk[1], chunk[4]) for chunk, found in zip(chunks, ids, strict=True)], left, 1)
-        pairs = [(first or second, chunk) for chunk, first, second in zip(chunks, ids, by_text, strict=True)]
-        self._db.executemany("DELETE FROM chunks WHERE id=?", [(chunk_id,) for chunk_id in left])
-        self._db.executemany(
-            f"UPDATE chunks SET ({_CHUNK}) = ({marks(_CHUNK.split(','))}) WHERE id=?",
-            [(*chunk, chunk_id) for chunk_id, chunk in pairs if chunk_id],
+            rows = self._db.execute(
+                "SELECT id, key, headings, text FROM chunks WHERE note_id=? ORDER BY seq", (note_id,)
+            )
+            stored = rows.fetchall()
+        ids = _matched({n: chunk[7] for n, chunk in enumerate(chunks)}, {row[0]: row[1] for row in stored})
+        taken = set(ids.values())
+        ids |= _matched(
+            {n: (chunk[1], chunk[4]) for n, chunk in enumerate(chunks) if n not in ids},
+            {row[0]: row[2:] for row in stored if row[0] not in taken},
         )
-        self._db.executemany(
-            f"INSERT INTO chunks({_CHUNK}, note_id) VALUES ({marks(_CHUNK.split(','))},?)",
-            [(*chunk, note_id) for chunk_id, chunk in pairs if not chunk_id],
-        )
+        taken.update(ids.values())
+        self._db.executemany("DELETE FROM chunks WHERE id=?", [(row[0],) for row in stored if row[0] not in taken])
+        self._db.executemany(_UPDATE_CHUNK, [(*chunks[n], chunk_id) for n, chunk_id in ids.items()])
+        self._db.executemany(_INSERT_CHUNK, [(*chunk, note_id) for n, chunk in enumerate(chunks) if n not in ids])
 
     def touch(self, stat: FileStat, read_ns: int) -> None:
         """Note that a file was seen with the same content under a new date."""
@@ -159,18 +166,19 @@ class Notes:
         row = self._db.execute("SELECT id FROM notes WHERE path=?", (path_to_row(old),)).fetchone()
         if row is None:
             return
-        fulltext.remove_note(self._db, row[0])
+        before = fulltext.note_text(self._db, row[0])
         self._db.execute("UPDATE notes SET path=? WHERE id=?", (path_to_row(new), row[0]))
         self._db.execute("DELETE FROM failures WHERE path=? AND key IS NULL", (path_to_row(old),))
-        fulltext.add_note(self._db, row[0])
+        self._replace_terms(row[0], before)
 
     def remove(self, path: str) -> None:
         """Forget a note and its chunks; its vectors stay until they are pruned."""
         row = self._db.execute("SELECT id FROM notes WHERE path=?", (path_to_row(path),)).fetchone()
         if row is not None:
-            fulltext.remove_note(self._db, row[0])
+            before = fulltext.note_text(self._db, row[0])
             self._blocks.remove(row[0])
             self._db.execute("DELETE FROM notes WHERE id=?", (row[0],))
+            self._replace_terms(row[0], before)
         self._db.execute("DELETE FROM failures WHERE path=? AND key IS NULL", (path_to_row(path),))
 
     def fail(self, failure: Failure) -> None:
@@ -200,6 +208,14 @@ class Notes:
         """Path, state and reason of every stored note, by path."""
         for path, state, reason in self._db.execute("SELECT path, state, reason FROM notes ORDER BY path"):
             yield path_from_row(path), state, reason
+
+
+def _matched(wanted: Mapping[int, T], stored: Mapping[int, T]) -> dict[int, int]:
+    """For positions in `wanted`, the id of a stored value equal to theirs, each given once and in order."""
+    free: dict[T, list[int]] = defaultdict(list)
+    for row_id, value in stored.items():
+        free[value].append(row_id)
+    return {position: free[value].pop(0) for position, value in wanted.items() if free.get(value)}
 
 
 def _stored(row: tuple[object, ...]) -> StoredNote:

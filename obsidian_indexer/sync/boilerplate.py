@@ -65,8 +65,8 @@ class Boilerplate:
         if counted < n_notes:
             # So many are to be expected so far of a block on the line; two standard deviations more are no accident.
             so_far = line * counted / n_notes
-            line = min(line, math.ceil(so_far + 2 * math.sqrt(so_far)))
-        return blocks.held_by(max(2, line))
+            line = min(line, math.ceil(so_far + 2 * math.sqrt(so_far)) + 1)
+        return blocks.held_by(line)
 
     def _settled(self) -> str:
         return self._catalog.meta(_SETTLED) or _digest(frozenset())

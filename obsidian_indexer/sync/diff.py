@@ -32,8 +32,8 @@ def compare(
     """Compare a scan with what is stored.
 
     A note is read again when its date or size differ, when it was read so soon after its last change that another could
-    hide behind the same date, when other chunk limits made its passages, or with `full`. What lies in a folder that
-    could not be read is unknown, not gone.
+    hide behind the same date, when other chunk limits made its passages, or with `full`. A file the disk
+    said nothing of, and what lies in a folder that could not be read, is unknown, not gone.
     """
     found = Differences()
     met: set[str] = set()
@@ -42,6 +42,8 @@ def compare(
         if isinstance(entry, IgnoredFile):
             if entry.path.endswith("/"):
                 unreadable.append(entry.path)
+            elif entry.unknown:
+                met.add(entry.path)
             else:
                 found.ignored += 1
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from obsidian_indexer.options import Options
-from obsidian_indexer.records import IgnoredFile, ModelStatus, NoteEntry, Status
+from obsidian_indexer.records import FileStat, IgnoredFile, ModelStatus, NoteEntry, Status
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.vault import scan
 
@@ -43,19 +43,27 @@ def read_status(catalog: Catalog, options: Options, *, writer: str | None, notes
 
 
 def _entries(catalog: Catalog, options: Options) -> list[NoteEntry]:
-    states = {path: (state, reason) for path, state, reason in catalog.notes.states()}
+    stored = catalog.notes.stored()
+    reasons = {path: reason for path, state, reason in catalog.notes.states() if state == "ignored"}
     failed = {failure.path: failure.reason for failure in catalog.notes.failures()}
     active = catalog.vectors.active()
     waiting = set(catalog.vectors.pending_paths(active.id if active else None))
-    entries = []
-    for entry in scan(options.vault_path, options.vault, include_ignored=True):
-        if isinstance(entry, IgnoredFile):
-            entries.append(NoteEntry(entry.path, "ignored", entry.reason))
-            continue
-        state, reason = states.get(entry.path, ("pending", "new since the last run"))
+
+    def state_of(entry: FileStat) -> tuple[str, str | None]:
+        note = stored.get(entry.path)
         if entry.path in failed:
-            state, reason = "failed", failed[entry.path]
-        elif state == "indexed" and entry.path in waiting:
-            state, reason = "pending", "not embedded yet"
-        entries.append(NoteEntry(entry.path, state, reason))
-    return entries
+            return "failed", failed[entry.path]
+        if note is None:
+            return "pending", "new since the last run"
+        if (note.mtime_ns, note.size) != (entry.mtime_ns, entry.size):
+            return "pending", "changed since the last run"
+        if note.state == "indexed" and entry.path in waiting:
+            return "pending", "not embedded yet"
+        return note.state, reasons.get(entry.path)
+
+    return [
+        NoteEntry(entry.path, "ignored", entry.reason)
+        if isinstance(entry, IgnoredFile)
+        else NoteEntry(entry.path, *state_of(entry))
+        for entry in scan(options.vault_path, options.vault, include_ignored=True)
+    ]

@@ -32,6 +32,8 @@ _LARGEST_WINDOW = 512
 # Starting a process costs about a second; below this many bytes of notes one process is done sooner.
 _PARALLEL_BYTES = 3_000_000
 _GROUP_FILES, _GROUP_BYTES = 64, 500_000
+# The first groups are small, so that few notes are on their way before it shows what they share.
+_FIRST_FILES, _FIRST_GROUPS = 8, 16
 _MAX_PROCESSES = 8
 
 
@@ -256,12 +258,12 @@ class _Pool:
 
 def _groups(candidates: Sequence[Candidate]) -> Iterator[list[Candidate]]:
     group: list[Candidate] = []
-    size = 0
+    size = groups = 0
     for candidate in candidates:
         group.append(candidate)
         size += candidate.stat.size
-        if len(group) >= _GROUP_FILES or size >= _GROUP_BYTES:
+        if len(group) >= (_GROUP_FILES if groups >= _FIRST_GROUPS else _FIRST_FILES) or size >= _GROUP_BYTES:
             yield group
-            group, size = [], 0
+            group, size, groups = [], 0, groups + 1
     if group:
         yield group

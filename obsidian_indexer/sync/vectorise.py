@@ -120,17 +120,21 @@ class _Buffer:
         self._failures: list[tuple[bytes, Failure]] = []
 
     def add(self, keys: list[bytes], vectors: NDArray[np.float32]) -> None:
+        """Take vectors[i] for keys[i]."""
         self._keys += keys
         self._vectors.append(vectors)
 
     def fail(self, key: bytes, failure: Failure) -> None:
+        """Take a text that is to be set aside."""
         self._failures.append((key, failure))
 
     def flush_if_due(self) -> None:
+        """Write when the last time is a while ago."""
         if self._clock() - self._flushed >= _FLUSH_S:
             self.flush()
 
     def flush(self) -> None:
+        """Write what was taken, in one transaction."""
         if self._keys or self._failures:
             with self._catalog.transaction():
                 if self._keys:

@@ -12,6 +12,8 @@ from obsidian_indexer.store.notes import IndexedNote, StoredNote
 from obsidian_indexer.sync.prepare import Prepared
 
 COMMIT_NOTES = 512
+# The first commits are small: what the vault's notes share is known from them.
+_FIRST_COMMIT_NOTES = 16
 _COMMIT_S = 1.0
 
 
@@ -60,13 +62,14 @@ class NoteWriter:
         self._on_change = on_change
         self._on_written = on_written
         self._again = again
+        self._commit_notes = min(COMMIT_NOTES, _FIRST_COMMIT_NOTES)
         self._waiting: list[Prepared] = []
         self._since = time.monotonic()
 
     def add(self, prepared: Prepared) -> None:
         """Take one note; it is written with its neighbours."""
         self._waiting.append(prepared)
-        if len(self._waiting) >= COMMIT_NOTES or time.monotonic() - self._since >= _COMMIT_S:
+        if len(self._waiting) >= self._commit_notes or time.monotonic() - self._since >= _COMMIT_S:
             self.flush()
 
     def flush(self) -> None:
@@ -77,6 +80,7 @@ class NoteWriter:
             with self._catalog.transaction():
                 changes = [change for prepared in waiting if (change := self._write(prepared)) is not None]
             self._on_written()
+            self._commit_notes = min(COMMIT_NOTES, 2 * self._commit_notes)
         self._since = time.monotonic()
         for change in changes:
             self._on_change(change)

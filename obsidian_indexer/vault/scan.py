@@ -119,7 +119,7 @@ class _Walk:
         except FileNotFoundError:
             return None
         except OSError as error:
-            return IgnoredFile(path, f"cannot be read: {error.strerror}")
+            return IgnoredFile(path, f"cannot be read: {error.strerror}", unknown=True)
 
     def _folder(self, folder: _Folder, chain: tuple[PatternSet, ...], entry: os.DirEntry[str], path: str) -> _Folder:
         inside = path + "/"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from obsidian_indexer.chunk import ChunkLimits, block_key, chunk_note
+from obsidian_indexer.chunk import ChunkLimits, block_key, block_keys, chunk_note
 from obsidian_indexer.records import Block, BlockKind, Chunk, Note, NoteKind, NoteWarning
 
 LIMITS = ChunkLimits(target_tokens=40, max_tokens=60, min_tokens=8)
@@ -206,6 +206,48 @@ def test_boilerplate_is_kept_in_text_and_not_embedded() -> None:
     (chunk,) = cut(built, boilerplate=frozenset({block_key("the same footer")}))
     assert chunk.text == "the same  footer\nown words"
     assert chunk.embedded_text == "My note\nown words"
+
+
+def shared(*texts: str) -> frozenset[int]:
+    return frozenset(block_key(text) for text in texts)
+
+
+def test_a_shared_heading_still_says_what_stands_below_it() -> None:
+    built = NoteBuilder().heading(2, "Log").block(words(20)).heading(2, "Ideas").block(words(20, "idea"))
+    first, second = cut(built, boilerplate=shared("Log", "Ideas"))
+    assert first.embedded_text == "My note > Log\n" + words(20)
+    assert second.embedded_text == "My note > Ideas\n" + words(20, "idea")
+    (both,) = cut(built, ChunkLimits(100, 100, 30), boilerplate=shared("Log", "Ideas"))
+    assert both.embedded_text.splitlines() == ["My note", "Log", words(20), "Ideas", words(20, "idea")]
+
+
+def test_an_empty_template_section_is_not_embedded_and_makes_no_passage() -> None:
+    built = NoteBuilder().block(words(30)).heading(2, "Log").heading(3, "Evening").heading(2, "Done").block("Mood:")
+    (chunk,) = cut(built, boilerplate=shared("Log", "Evening", "Done", "Mood:"))
+    assert chunk.embedded_text == "My note\n" + words(30)
+    assert chunk.text.splitlines()[1:] == ["Log", "Evening", "Done", "Mood:"]
+    assert (chunk.headings, chunk.start_line, chunk.end_line) == ((), 1, 9)
+
+
+def test_boilerplate_under_other_headings_leaves_the_breadcrumb_alone() -> None:
+    built = NoteBuilder().heading(1, "One").heading(2, "Deep").block(words(30)).heading(1, "Footer").block("nav line")
+    (chunk,) = cut(built, boilerplate=shared("Footer", "nav line"))
+    assert chunk.headings == ("One", "Deep")
+    assert chunk.embedded_text == "My note > One > Deep\n" + words(30)
+    built = NoteBuilder().heading(2, "Menu").block("nav line").heading(1, "One").block(words(30))
+    (chunk,) = cut(built, boilerplate=shared("Menu", "nav line"))
+    assert chunk.embedded_text == "My note > One\n" + words(30)
+
+
+def test_a_note_of_boilerplate_alone_is_found_by_its_lead() -> None:
+    built = NoteBuilder(lead="My note\nalias").heading(2, "Log").block("Mood:")
+    (chunk,) = cut(built, boilerplate=shared("Log", "Mood:"))
+    assert (chunk.embedded_text, chunk.text) == ("My note\nalias", "Log\nMood:")
+
+
+def test_what_can_be_boilerplate_has_letters() -> None:
+    blocks = NoteBuilder().block("---").block("2024").block("a").block("Mood:").block("기분").note().blocks
+    assert block_keys(blocks) == shared("Mood:", "기분")
 
 
 def test_long_breadcrumb_is_shortened_and_its_heading_still_read() -> None:

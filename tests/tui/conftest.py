@@ -57,7 +57,7 @@ class Stage:
             await asyncio.sleep(0.01)
         await self.pilot.pause()
 
-    async def until_shown(self, text: str) -> None:
+    async def assert_shown(self, text: str) -> None:
         """Wait until the text can be read on the screen."""
         await self.until(lambda: text in self.screen_text())
 

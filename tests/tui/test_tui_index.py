@@ -26,7 +26,7 @@ async def test_an_update_shows_progress_and_then_the_report(run_app: RunApp) -> 
     gated = Gated()
     async with run_app(gated) as stage:
         await stage.press("1", "u")
-        await stage.until_shown("Embedding passages")
+        await stage.assert_shown("Embedding passages")
         text = stage.screen_text()
         assert "642/1,805" in text
         assert "20,480" in text
@@ -34,7 +34,7 @@ async def test_an_update_shows_progress_and_then_the_report(run_app: RunApp) -> 
         assert "40%" in text
         assert "Guides/Linking notes.md" in text
         gated.gate.set()
-        await stage.until_shown("42 embedded")
+        await stage.assert_shown("42 embedded")
         assert "Done" in stage.screen_text()
         assert ("index", False) in stage.engine.calls
 
@@ -42,7 +42,7 @@ async def test_an_update_shows_progress_and_then_the_report(run_app: RunApp) -> 
 async def test_rebuild_asks_for_a_full_run(run_app: RunApp) -> None:
     async with run_app() as stage:
         await stage.press("1", "b")
-        await stage.until_shown("42 embedded")
+        await stage.assert_shown("42 embedded")
         assert ("index", True) in stage.engine.calls
 
 
@@ -50,22 +50,22 @@ async def test_buttons_start_and_cancel_with_the_mouse(run_app: RunApp) -> None:
     async with run_app(Gated()) as stage:
         await stage.press("1")
         await stage.pilot.click("#update")
-        await stage.until_shown("Embedding passages")
+        await stage.assert_shown("Embedding passages")
         await stage.pilot.click("#cancel")
-        await stage.until_shown("Cancelled")
+        await stage.assert_shown("Cancelled")
 
 
 async def test_cancel_keeps_what_was_done_and_resume_goes_on(run_app: RunApp) -> None:
     gated = Gated()
     async with run_app(gated) as stage:
         await stage.press("1", "u")
-        await stage.until_shown("Embedding passages")
+        await stage.assert_shown("Embedding passages")
         await stage.press("c")
-        await stage.until_shown("Cancelled – what was done is kept")
+        await stage.assert_shown("Cancelled – what was done is kept")
         assert "Resume" in stage.screen_text()
         gated.gate.set()
         await stage.press("r")
-        await stage.until_shown("Done")
+        await stage.assert_shown("Done")
         assert [call for call in stage.engine.calls if call[0] == "index"] == [("index", False)] * 2
 
 
@@ -73,27 +73,27 @@ async def test_failures_are_listed_while_the_run_goes_on(run_app: RunApp) -> Non
     gated = Gated(Failure("Broken.md", "parse", "bad front matter"), Failure("Hostile.md", "read", HOSTILE))
     async with run_app(gated, size=(120, 40)) as stage:
         await stage.press("1", "u")
-        await stage.until_shown("Failures: 2")
+        await stage.assert_shown("Failures: 2")
         assert stage.app.bridge.indexing
         assert "bad front matter" in stage.screen_text()
         assert HOSTILE_CLEAN in stage.screen_text()
         gated.gate.set()
-        await stage.until_shown("Done, with failures")
+        await stage.assert_shown("Done, with failures")
 
 
 async def test_a_run_goes_on_when_the_screen_is_left(run_app: RunApp) -> None:
     gated = Gated()
     async with run_app(gated) as stage:
         await stage.press("1", "u")
-        await stage.until_shown("Embedding passages")
+        await stage.assert_shown("Embedding passages")
         await stage.press("escape")
-        await stage.until_shown("indexing 40%")
+        await stage.assert_shown("indexing 40%")
         await stage.press("4")
-        await stage.until_shown("indexing 40%")
+        await stage.assert_shown("indexing 40%")
         gated.gate.set()
         await stage.until(lambda: not stage.app.bridge.indexing)
         await stage.press("escape", "1")
-        await stage.until_shown("42 embedded")
+        await stage.assert_shown("42 embedded")
 
 
 async def test_another_writer_is_explained(run_app: RunApp) -> None:
@@ -102,7 +102,7 @@ async def test_another_writer_is_explained(run_app: RunApp) -> None:
 
     async with run_app(prepare) as stage:
         await stage.press("1", "u")
-        await stage.until_shown("process 4711")
+        await stage.assert_shown("process 4711")
         assert "Stopped" in stage.screen_text()
 
 
@@ -111,7 +111,7 @@ async def test_the_index_is_not_run_while_watching(run_app: RunApp) -> None:
         await stage.press("3", "s")
         await stage.until(stage.engine.watching.is_set)
         await stage.press("escape", "1", "b")
-        await stage.until_shown("Stop it to run the indexer by hand")
+        await stage.assert_shown("Stop it to run the indexer by hand")
         assert not any(call[0] == "index" for call in stage.engine.calls)
         stage.app.bridge.stop_writing()
         await stage.until(lambda: not stage.app.bridge.watch_on)

@@ -17,9 +17,9 @@ SCREENS = ("IndexScreen", "SearchScreen", "WatchScreen", "StatusScreen", "Settin
 
 async def test_the_menu_shows_vault_counts_and_model(run_app: RunApp) -> None:
     async with run_app() as stage:
-        await stage.until_shown("173 notes · 1,805 passages")
+        await stage.assert_shown("173 notes · 1,805 passages")
         assert "demo" in stage.screen_text()
-        await stage.until_shown("all-MiniLM-L6-v2 · torch · cpu")
+        await stage.assert_shown("all-MiniLM-L6-v2 · torch · cpu")
 
 
 @pytest.mark.parametrize(("key", "screen"), [(str(at + 1), name) for at, name in enumerate(SCREENS)])
@@ -59,9 +59,9 @@ async def test_the_first_frame_does_not_wait_for_the_engine(run_app: RunApp) -> 
 
     async with run_app(prepare, ready=False) as stage:
         assert "Search" in stage.screen_text()
-        await stage.until_shown("Loading the model")
+        await stage.assert_shown("Loading the model")
         gate.set()
-        await stage.until_shown("all-MiniLM-L6-v2 · torch")
+        await stage.assert_shown("all-MiniLM-L6-v2 · torch")
 
 
 async def test_notices_and_a_foreign_writer_are_shown(run_app: RunApp) -> None:
@@ -70,8 +70,8 @@ async def test_notices_and_a_foreign_writer_are_shown(run_app: RunApp) -> None:
 
     async with run_app(prepare) as stage:
         stage.engine.emit(NoticeEvent("The model does not cover Korean."))
-        await stage.until_shown("The model does not cover Korean.")
-        await stage.until_shown("process 4711")
+        await stage.assert_shown("The model does not cover Korean.")
+        await stage.assert_shown("process 4711")
 
 
 async def test_a_missing_model_is_a_notice_and_search_still_opens(run_app: RunApp) -> None:
@@ -79,7 +79,7 @@ async def test_a_missing_model_is_a_notice_and_search_still_opens(run_app: RunAp
         engine.warm_fault = ModelError("The model 'bge-m3' is not on this machine.")
 
     async with run_app(prepare, ready=False) as stage:
-        await stage.until_shown("'bge-m3' is not on this machine")
+        await stage.assert_shown("'bge-m3' is not on this machine")
         await stage.press("2")
         assert type(stage.app.screen).__name__ == "SearchScreen"
 
@@ -89,22 +89,22 @@ async def test_an_empty_index_says_what_to_do(run_app: RunApp) -> None:
         engine.status_answer = replace(STATUS, notes=0, chunks=0)
 
     async with run_app(prepare) as stage:
-        await stage.until_shown("nothing indexed yet")
+        await stage.assert_shown("nothing indexed yet")
         await stage.press("2")
-        await stage.until_shown("Press escape, then 1")
+        await stage.assert_shown("Press escape, then 1")
 
 
 async def test_an_index_that_cannot_be_opened_is_explained_and_can_be_tried_again(run_app: RunApp) -> None:
     async with run_app(fault=VaultError("There is no folder at /nowhere."), ready=False) as stage:
-        await stage.until_shown("There is no folder at /nowhere.")
+        await stage.assert_shown("There is no folder at /nowhere.")
         stage.opening.fault = None
         await stage.press("r")
-        await stage.until_shown("173 notes")
+        await stage.assert_shown("173 notes")
 
 
 async def test_leaving_without_an_index_gives_exit_code_two(run_app: RunApp) -> None:
     async with run_app(fault=VaultError("There is no folder at /nowhere."), ready=False) as stage:
-        await stage.until_shown("There is no folder at /nowhere.")
+        await stage.assert_shown("There is no folder at /nowhere.")
         await stage.press("q")
         await stage.until(lambda: stage.app.return_code is not None)
         assert stage.app.return_code == 2
@@ -114,6 +114,6 @@ async def test_the_command_palette_opens_screens(run_app: RunApp) -> None:
     async with run_app() as stage:
         await stage.press("ctrl+p")
         await stage.pilot.press(*"status")
-        await stage.until_shown("Show the status screen")
+        await stage.assert_shown("Show the status screen")
         await stage.press("enter")
         await stage.until(lambda: type(stage.app.screen).__name__ == "StatusScreen")

@@ -43,7 +43,7 @@ def test_menu_picture(snap_compare: Compare, tmp_path: Path) -> None:
     async def before(pilot: Pilot[int]) -> None:
         stage = Stage(app, pilot, opening, [])
         await when_ready(stage)
-        await stage.until_shown("all-MiniLM-L6-v2 · torch")
+        await stage.assert_shown("all-MiniLM-L6-v2 · torch")
 
     assert snap_compare(app, terminal_size=(80, 24), run_before=before)
 
@@ -61,7 +61,7 @@ def test_search_picture(snap_compare: Compare, tmp_path: Path) -> None:
         await stage.press("2")
         app.screen.query_one(Input).cursor_blink = False
         await stage.press(*"link")
-        await stage.until_shown("▎ A block can be any")
+        await stage.assert_shown("▎ A block can be any")
         await stage.until(lambda: "refining" not in stage.screen_text())
 
     assert snap_compare(app, terminal_size=(120, 40), run_before=before)
@@ -83,8 +83,8 @@ def test_small_index_picture(snap_compare: Compare, tmp_path: Path) -> None:
         stage = Stage(app, pilot, opening, [])
         await when_ready(stage)
         await stage.press("1", "u")
-        await stage.until_shown("Embedding passages")
-        await stage.until_shown("c Cancel")
+        await stage.assert_shown("Embedding passages")
+        await stage.assert_shown("c Cancel")
 
     try:
         assert snap_compare(app, terminal_size=(40, 12), run_before=before)

@@ -32,7 +32,7 @@ def selected(stage: Stage) -> str | None:
 async def test_results_show_title_place_lines_and_snippet(run_app: RunApp) -> None:
     async with run_app() as stage:
         await type_query(stage, "link")
-        await stage.until_shown("3 results")
+        await stage.assert_shown("3 results")
         text = stage.screen_text()
         for piece in ("Linking notes", "Guides/", "Link to a block", ":14–15", "A block can be any"):
             assert piece in text
@@ -47,7 +47,7 @@ async def test_keyword_hits_come_before_the_model_answers(run_app: RunApp) -> No
 
     async with run_app(prepare) as stage:
         await type_query(stage, "link")
-        await stage.until_shown("refining…")
+        await stage.assert_shown("refining…")
         assert "Linking notes" in stage.screen_text()
         gate.set()
         await stage.until(lambda: "refining" not in stage.screen_text())
@@ -67,7 +67,7 @@ async def test_a_late_answer_to_an_older_query_is_not_shown(run_app: RunApp) -> 
         await stage.press("ctrl+t", "ctrl+t")
         await stage.press("ctrl+u")
         await type_query(stage, "nothing")
-        await stage.until_shown("Nothing found for “nothing”")
+        await stage.assert_shown("Nothing found for “nothing”")
         gate.set()
         await stage.app.workers.wait_for_complete()
         await stage.pilot.pause()
@@ -77,7 +77,7 @@ async def test_a_late_answer_to_an_older_query_is_not_shown(run_app: RunApp) -> 
 async def test_the_preview_marks_the_passage(run_app: RunApp) -> None:
     async with run_app() as stage:
         await type_query(stage, "link")
-        await stage.until_shown("▎ A block can be any paragraph")
+        await stage.assert_shown("▎ A block can be any paragraph")
         text = stage.screen_text()
         assert "☑ learn about links" in text
         assert "▎ ☑" not in text
@@ -87,10 +87,10 @@ async def test_the_preview_marks_the_passage(run_app: RunApp) -> None:
 async def test_moving_in_the_list_moves_the_preview(run_app: RunApp) -> None:
     async with run_app() as stage:
         await type_query(stage, "link")
-        await stage.until_shown("3 results")
+        await stage.assert_shown("3 results")
         await stage.press("down", "down")
         assert selected(stage) == "한국어/블록에 링크하기.md"
-        await stage.until_shown("▎ 1. 문단 끝에")
+        await stage.assert_shown("▎ 1. 문단 끝에")
         await stage.press("up", "up")
         await stage.press(*"x")
         assert stage.app.screen.query_one("#query").has_focus
@@ -99,7 +99,7 @@ async def test_moving_in_the_list_moves_the_preview(run_app: RunApp) -> None:
 async def test_enter_opens_obsidian_and_says_what_went_wrong(run_app: RunApp) -> None:
     async with run_app() as stage:
         await type_query(stage, "link")
-        await stage.until_shown("3 results")
+        await stage.assert_shown("3 results")
         await stage.press("down", "enter")
         await stage.until(lambda: stage.opened)
         assert stage.opened == ["obsidian://open?vault=demo&file=x"]
@@ -109,7 +109,7 @@ async def test_enter_opens_obsidian_and_says_what_went_wrong(run_app: RunApp) ->
 
         stage.app.open_link = fail
         await stage.press("enter")
-        await stage.until_shown("'xdg-open' is not installed")
+        await stage.assert_shown("'xdg-open' is not installed")
 
 
 @pytest.mark.parametrize("keys", [("ctrl+e",), ("down", "e")])
@@ -123,7 +123,7 @@ async def test_the_editor_gets_file_and_line(
         # The headless driver cannot hand its terminal over; what is asked of the editor is the point here.
         monkeypatch.setattr(type(stage.app._driver), "can_suspend", True)
         await type_query(stage, "link")
-        await stage.until_shown("3 results")
+        await stage.assert_shown("3 results")
         await stage.press(*keys)
         await stage.until(lambda: stage.edited)
         options = stage.app.bridge.options
@@ -141,13 +141,13 @@ async def test_e_in_the_query_is_a_letter(run_app: RunApp) -> None:
 async def test_similar_notes_and_back(run_app: RunApp) -> None:
     async with run_app() as stage:
         await type_query(stage, "link")
-        await stage.until_shown("3 results")
+        await stage.assert_shown("3 results")
         await stage.press("down", "s")
-        await stage.until_shown("like Linking notes")
+        await stage.assert_shown("like Linking notes")
         assert ("similar", "Guides/Linking notes.md") in stage.engine.calls
         assert selected(stage) != "Guides/Linking notes.md"
         await stage.press("escape")
-        await stage.until_shown("3 results")
+        await stage.assert_shown("3 results")
         await stage.press("escape")
         assert type(stage.app.screen).__name__ == "MenuScreen"
 
@@ -157,7 +157,7 @@ async def test_the_mode_can_be_changed(run_app: RunApp) -> None:
         await type_query(stage, "link")
         await stage.press("ctrl+t")
         await stage.until(lambda: ("search", "link", "semantic") in stage.engine.calls)
-        await stage.until_shown("semantic")
+        await stage.assert_shown("semantic")
 
 
 async def test_a_long_notice_of_the_answer_is_shown_whole(run_app: RunApp) -> None:
@@ -166,7 +166,7 @@ async def test_a_long_notice_of_the_answer_is_shown_whole(run_app: RunApp) -> No
 
     async with run_app(prepare) as stage:
         await type_query(stage, "link")
-        await stage.until_shown("The model knows no Korean.")
+        await stage.assert_shown("The model knows no Korean.")
         assert stage.screen_text().count("help.") == 5
 
 
@@ -176,7 +176,7 @@ async def test_a_query_that_cannot_be_read_is_explained(run_app: RunApp) -> None
 
     async with run_app(prepare) as stage:
         await type_query(stage, "link")
-        await stage.until_shown("A closing bracket is missing.")
+        await stage.assert_shown("A closing bracket is missing.")
 
 
 async def test_a_note_that_is_gone_is_explained(run_app: RunApp) -> None:
@@ -185,7 +185,7 @@ async def test_a_note_that_is_gone_is_explained(run_app: RunApp) -> None:
 
     async with run_app(prepare) as stage:
         await type_query(stage, "link")
-        await stage.until_shown("no longer in the vault")
+        await stage.assert_shown("no longer in the vault")
 
 
 async def test_a_huge_note_shows_only_a_window(run_app: RunApp) -> None:
@@ -197,7 +197,7 @@ async def test_a_huge_note_shows_only_a_window(run_app: RunApp) -> None:
 
     async with run_app(prepare) as stage:
         await type_query(stage, "line")
-        await stage.until_shown("▎ Line 60000 of a very long note")
+        await stage.assert_shown("▎ Line 60000 of a very long note")
         preview = stage.app.screen.query_one(Preview)
         assert preview.virtual_size.height < 2_000
 
@@ -209,18 +209,18 @@ async def test_one_line_of_five_megabytes_is_cut(run_app: RunApp) -> None:
 
     async with run_app(prepare) as stage:
         await type_query(stage, "wide")
-        await stage.until_shown("▎ [[[[")
+        await stage.assert_shown("▎ [[[[")
 
 
 async def test_a_short_screen_shows_the_list_and_the_note_in_turn(run_app: RunApp) -> None:
     async with run_app(size=(40, 12)) as stage:
         await type_query(stage, "link")
-        await stage.until_shown("Linking notes")
+        await stage.assert_shown("Linking notes")
         assert "▎" not in stage.screen_text()
         await stage.press("ctrl+o")
-        await stage.until_shown("▎ A block can be any")
+        await stage.assert_shown("▎ A block can be any")
         await stage.press("escape")
-        await stage.until_shown("Guides/")
+        await stage.assert_shown("Guides/")
 
 
 async def test_without_a_pause_in_typing_the_model_is_not_asked(run_app: RunApp) -> None:
@@ -229,15 +229,15 @@ async def test_without_a_pause_in_typing_the_model_is_not_asked(run_app: RunApp)
         assert options is not None
         stage.app.bridge.options = replace(options, ui=UiOptions(search_delay_ms=3_600_000))
         await type_query(stage, "link")
-        await stage.until_shown("Linking notes")
+        await stage.assert_shown("Linking notes")
         assert not any(call[-1] == "hybrid" for call in stage.engine.calls)
 
 
 async def test_coming_back_keeps_the_query(run_app: RunApp) -> None:
     async with run_app() as stage:
         await type_query(stage, "link")
-        await stage.until_shown("3 results")
+        await stage.assert_shown("3 results")
         await stage.press("escape", "2")
-        await stage.until_shown("3 results")
+        await stage.assert_shown("3 results")
         assert "link" in stage.screen_text()
         assert NOTES

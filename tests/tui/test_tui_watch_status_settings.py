@@ -46,7 +46,7 @@ async def test_the_watcher_logs_what_it_takes_up(run_app: RunApp) -> None:
             SyncedEvent(1, 1, 0, 1, 7, 0.42),
         ):
             stage.engine.emit(event)
-        await stage.until_shown("1 added, 1 modified, 1 renamed, 7 embedded · 0.4 s")
+        await stage.assert_shown("1 added, 1 modified, 1 renamed, 7 embedded · 0.4 s")
         text = stage.screen_text()
         for piece in ("Live:", "10:11:12", "Daily/new.md", HOSTILE_CLEAN, "a.md → b.md", "unreadable", "polling is"):
             assert piece in text
@@ -58,12 +58,12 @@ async def test_watching_goes_on_elsewhere_and_stops_on_request(run_app: RunApp) 
         await start_watching(stage)
         stage.engine.emit(WatchStateEvent(WatchState.LIVE))
         await stage.press("escape")
-        await stage.until_shown("● watch live")
+        await stage.assert_shown("● watch live")
         stage.engine.emit(ChangeEvent(Change("while away.md", ChangeKind.ADDED)))
         await stage.press("3")
-        await stage.until_shown("while away.md")
+        await stage.assert_shown("while away.md")
         await stage.press("x")
-        await stage.until_shown("Stopped")
+        await stage.assert_shown("Stopped")
         assert not stage.engine.watching.is_set()
 
 
@@ -71,7 +71,7 @@ async def test_a_paused_watcher_says_why(run_app: RunApp) -> None:
     async with run_app() as stage:
         await start_watching(stage)
         stage.engine.emit(WatchStateEvent(WatchState.PAUSED, "the vault is gone"))
-        await stage.until_shown("Paused – the vault is gone")
+        await stage.assert_shown("Paused – the vault is gone")
         await stop_watching(stage)
 
 
@@ -81,7 +81,7 @@ async def test_a_watcher_that_cannot_start_says_why(run_app: RunApp) -> None:
 
     async with run_app(prepare) as stage:
         await stage.press("3", "s")
-        await stage.until_shown("Another process is writing this index.")
+        await stage.assert_shown("Another process is writing this index.")
 
 
 async def test_counts_follow_the_watcher(run_app: RunApp) -> None:
@@ -90,7 +90,7 @@ async def test_counts_follow_the_watcher(run_app: RunApp) -> None:
         stage.engine.status_answer = replace(STATUS, notes=174)
         stage.engine.emit(SyncedEvent(1, 0, 0, 0, 3, 0.1))
         await stage.press("escape")
-        await stage.until_shown("174 notes")
+        await stage.assert_shown("174 notes")
         await stop_watching(stage)
 
 
@@ -106,7 +106,7 @@ async def test_status_shows_health_and_what_is_left_out(run_app: RunApp) -> None
 
     async with run_app(prepare, size=(120, 50)) as stage:
         await stage.press("4")
-        await stage.until_shown("larger than 5 MB")
+        await stage.assert_shown("larger than 5 MB")
         text = stage.screen_text()
         for piece in ("12 passages waiting", "1 note could not", HOSTILE_CLEAN, "all-MiniLM-L6-v2 · 384", "big.md"):
             assert piece in text
@@ -116,7 +116,7 @@ async def test_status_shows_health_and_what_is_left_out(run_app: RunApp) -> None
 async def test_settings_are_listed_with_value_source_and_meaning(run_app: RunApp) -> None:
     async with run_app() as stage:
         await stage.press("5")
-        await stage.until_shown("search_delay_ms")
+        await stage.assert_shown("search_delay_ms")
         text = stage.screen_text()
         for piece in ("embedding", "batch_size", "user file", "environment", "Paths to leave out (git's syntax)."):
             assert piece in text
@@ -147,7 +147,7 @@ async def test_a_refused_value_is_explained_and_can_be_corrected(run_app: RunApp
     async with run_app() as stage:
         await open_setting(stage, "embedding.batch_size")
         await stage.press("ctrl+u", "minus", "1", "enter")
-        await stage.until_shown("must be at least 0")
+        await stage.assert_shown("must be at least 0")
         assert stage.saved == []
         await stage.press("ctrl+u", "8", "enter")
         await stage.until(lambda: stage.saved == [("embedding", "batch_size", 8)])
@@ -168,9 +168,9 @@ async def test_a_setting_saved_while_watching_takes_effect_afterwards(run_app: R
 async def open_setting(stage: Stage, option: str) -> None:
     """Open the panel for one setting."""
     await stage.press("5")
-    await stage.until_shown("search_delay_ms")
+    await stage.assert_shown("search_delay_ms")
     listing = stage.app.screen.query_one("#settings-list")
     assert isinstance(stage.app.screen, SettingsScreen)
     listing.highlighted = listing.get_option_index(option)  # type: ignore[attr-defined]
     await stage.press("enter")
-    await stage.until_shown("enter saves")
+    await stage.assert_shown("enter saves")

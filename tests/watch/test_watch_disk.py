@@ -70,7 +70,7 @@ class Live:
         states = [event.state for event in self.events if isinstance(event, WatchStateEvent)]
         return states[-1] if states else None
 
-    def expect(self, *paths: str) -> None:
+    def assert_looked_at(self, *paths: str) -> None:
         """Each path gets covered by some cycle; then forget the cycles so far."""
         for path in paths:
             wait_until(lambda path=path: any(dirty.covers(path) for dirty in list(self.synced)), f"{path} is looked at")
@@ -106,49 +106,49 @@ def live(vault: Path) -> Iterator[Live]:
 
 def test_create(live: Live) -> None:
     (live.root / "new.md").write_text("new")
-    live.expect("new.md")
+    live.assert_looked_at("new.md")
 
 
 def test_edit(live: Live) -> None:
     with (live.root / "folder" / "deep" / "c.md").open("a") as file:
         file.write("more")
-    live.expect("folder/deep/c.md")
+    live.assert_looked_at("folder/deep/c.md")
 
 
 def test_rename(live: Live) -> None:
     (live.root / "a.md").rename(live.root / "folder" / "z.md")
-    live.expect("a.md", "folder/z.md")
+    live.assert_looked_at("a.md", "folder/z.md")
 
 
 def test_rename_by_case_only(live: Live) -> None:
     (live.root / "a.md").rename(live.root / "A.md")
-    live.expect("a.md", "A.md")
+    live.assert_looked_at("a.md", "A.md")
 
 
 def test_delete(live: Live) -> None:
     (live.root / "folder" / "b.md").unlink()
-    live.expect("folder/b.md")
+    live.assert_looked_at("folder/b.md")
 
 
 def test_touch_and_permissions(live: Live) -> None:
     os.utime(live.root / "a.md", (1, 1))
-    live.expect("a.md")
+    live.assert_looked_at("a.md")
     (live.root / "folder" / "b.md").chmod(0o600)
-    live.expect("folder/b.md")
+    live.assert_looked_at("folder/b.md")
 
 
 def test_atomic_save_by_rename(live: Live) -> None:
     partial = live.root / ".a.md.tmp"
     partial.write_text("whole")
     partial.replace(live.root / "a.md")
-    live.expect("a.md")
+    live.assert_looked_at("a.md")
 
 
 def test_replaced_by_a_file_from_outside(live: Live, tmp_path: Path) -> None:
     outside = tmp_path / "outside.md"
     outside.write_text("from outside")
     outside.replace(live.root / "a.md")
-    live.expect("a.md")
+    live.assert_looked_at("a.md")
 
 
 def test_a_save_as_vim_does_it(live: Live) -> None:
@@ -159,48 +159,48 @@ def test_a_save_as_vim_does_it(live: Live) -> None:
     note.rename(backup)
     note.write_text("saved")
     backup.unlink()
-    live.expect("a.md")
+    live.assert_looked_at("a.md")
 
 
 def test_a_new_folder_and_what_is_written_in_it_later(live: Live) -> None:
     (live.root / "x" / "y").mkdir(parents=True)
     (live.root / "x" / "y" / "early.md").write_text("early")
-    live.expect("x/y/early.md")
+    live.assert_looked_at("x/y/early.md")
     live.settle()
     live.synced.clear()
     (live.root / "x" / "y" / "late.md").write_text("late")
-    live.expect("x/y/late.md")
+    live.assert_looked_at("x/y/late.md")
 
 
 def test_a_folder_renamed_and_edited_afterwards(live: Live) -> None:
     (live.root / "folder").rename(live.root / "renamed")
-    live.expect("folder/b.md", "folder/deep/c.md", "renamed/b.md", "renamed/deep/c.md")
+    live.assert_looked_at("folder/b.md", "folder/deep/c.md", "renamed/b.md", "renamed/deep/c.md")
     (live.root / "renamed" / "deep" / "c.md").write_text("edited")
-    live.expect("renamed/deep/c.md")
+    live.assert_looked_at("renamed/deep/c.md")
 
 
 def test_a_folder_moved_out_and_in_again(live: Live, tmp_path: Path) -> None:
     (live.root / "folder").rename(tmp_path / "outside")
-    live.expect("folder/b.md", "folder/deep/c.md")
+    live.assert_looked_at("folder/b.md", "folder/deep/c.md")
     (tmp_path / "outside").rename(live.root / "back")
-    live.expect("back/b.md", "back/deep/c.md")
+    live.assert_looked_at("back/b.md", "back/deep/c.md")
     (live.root / "back" / "deep" / "c.md").write_text("edited")
-    live.expect("back/deep/c.md")
+    live.assert_looked_at("back/deep/c.md")
 
 
 def test_a_folder_deleted(live: Live) -> None:
     shutil.rmtree(live.root / "folder")
-    live.expect("folder/b.md", "folder/deep/c.md")
+    live.assert_looked_at("folder/b.md", "folder/deep/c.md")
 
 
 def test_a_folder_put_in_the_trash_and_restored(live: Live) -> None:
     (live.root / ".trash").mkdir()
     (live.root / "folder").rename(live.root / ".trash" / "folder")
-    live.expect("folder/b.md")
+    live.assert_looked_at("folder/b.md")
     (live.root / ".trash" / "folder").rename(live.root / "folder")
-    live.expect("folder/b.md", "folder/deep/c.md")
+    live.assert_looked_at("folder/b.md", "folder/deep/c.md")
     (live.root / "folder" / "b.md").write_text("edited")
-    live.expect("folder/b.md")
+    live.assert_looked_at("folder/b.md")
 
 
 def test_a_name_that_is_not_utf8(live: Live) -> None:
@@ -208,7 +208,7 @@ def test_a_name_that_is_not_utf8(live: Live) -> None:
         pytest.skip("this file system takes only Unicode names")
     name = os.fsdecode(b"bad-\xff.md")
     (live.root / name).write_text("x")
-    live.expect(name)
+    live.assert_looked_at(name)
 
 
 def test_reading_and_other_files_cause_no_cycle(live: Live) -> None:
@@ -232,7 +232,7 @@ def test_no_file_of_a_burst_is_left_out(live: Live) -> None:
     names = [f"{number}.md" for number in range(1500)]
     for name in names:
         (live.root / name).write_text("x")
-    live.expect(*names)
+    live.assert_looked_at(*names)
 
 
 def test_a_symlinked_vault(vault: Path, tmp_path: Path) -> None:
@@ -241,9 +241,9 @@ def test_a_symlinked_vault(vault: Path, tmp_path: Path) -> None:
     live.start()
     try:
         (vault / "folder" / "b.md").write_text("edited")
-        live.expect("folder/b.md")
+        live.assert_looked_at("folder/b.md")
         (vault / "a.md").write_text("edited")
-        live.expect("a.md")
+        live.assert_looked_at("a.md")
     finally:
         live.stop()
 
@@ -259,7 +259,7 @@ def test_the_vault_moved_away_and_back(live: Live, tmp_path: Path, monkeypatch: 
     assert live.synced[-1] == DirtySet(everything=True, reason="the vault is back")
     live.synced.clear()
     (live.root / "a.md").write_text("edited")
-    live.expect("a.md")
+    live.assert_looked_at("a.md")
 
 
 def test_the_vault_deleted_and_made_anew(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,7 +272,7 @@ def test_the_vault_deleted_and_made_anew(live: Live, monkeypatch: pytest.MonkeyP
     live.settle()
     live.synced.clear()
     (live.root / "folder" / "b.md").write_text("edited")
-    live.expect("folder/b.md")
+    live.assert_looked_at("folder/b.md")
 
 
 @linux_only
@@ -330,7 +330,7 @@ def test_a_queue_overflow_compares_everything_and_the_watch_goes_on(live: Live) 
     wait_until(lambda: any("more changes at once" in dirty.reason for dirty in list(live.synced)), "a full comparison")
     live.synced.clear()
     (live.root / "folder" / "deep" / "c.md").write_text("edited")
-    live.expect("folder/deep/c.md")
+    live.assert_looked_at("folder/deep/c.md")
     assert live.state is WatchState.LIVE
 
 
@@ -338,7 +338,7 @@ def test_a_queue_overflow_compares_everything_and_the_watch_goes_on(live: Live) 
 def test_a_folder_that_left_and_whose_name_was_taken(live: Live, tmp_path: Path) -> None:
     """watchdog keeps watching a folder that left; when both it and its namesake go, its reading thread trips."""
     (live.root / "folder" / "deep").rename(tmp_path / "outside")
-    live.expect("folder/deep/c.md")
+    live.assert_looked_at("folder/deep/c.md")
     (live.root / "folder" / "deep").mkdir()
     live.settle()
     (live.root / "folder" / "deep").rmdir()
@@ -347,7 +347,7 @@ def test_a_folder_that_left_and_whose_name_was_taken(live: Live, tmp_path: Path)
     live.settle()
     live.synced.clear()
     (live.root / "folder" / "b.md").write_text("edited")
-    live.expect("folder/b.md")
+    live.assert_looked_at("folder/b.md")
     assert live.state is WatchState.LIVE
 
 
@@ -382,7 +382,7 @@ def test_a_real_overflow_while_the_reader_is_held_up(vault: Path, monkeypatch: p
         live.settle()
         live.synced.clear()
         (vault / "missed" / "deep" / "d.md").write_text("in a folder whose creation was never reported")
-        live.expect("missed/deep/d.md")
+        live.assert_looked_at("missed/deep/d.md")
     finally:
         go_on.set()
         live.stop()

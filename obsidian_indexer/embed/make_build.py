@@ -1,0 +1,197 @@
+"""Making an engine, in a child process: conversion through torch, quantisation to int8, and the check of the result."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from obsidian_indexer.embed.build import BuildKind, Job, Outcome
+from obsidian_indexer.embed.openvino_engine import compile_graph, cpu_threads, openvino, padded
+from obsidian_indexer.embed.openvino_graph import UnsupportedModel, read_graph, read_layout
+from obsidian_indexer.embed.tokens import TextTokenizer, TokenIds, load_tokenizer
+
+# Fewer texts than this say too little of what the model will read.
+_FEWEST_TEXTS = 40
+# A converted model computes the same numbers as the original but for rounding.
+_CONVERTED_COSINE = 0.9999
+_NEIGHBOURS = 10
+_BATCH = 8
+_PROBES = ("A note.", "블록에 링크하는 방법", "Links between notes make a web of thought. " * 12, "x " * 40)
+
+
+def run_job(job: Job, sender: Connection) -> None:
+    """Do a job and send its `Outcome`; the entry point of the child process."""
+    _leave_the_terminal_alone()
+    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
+    try:
+        outcome = build(job)
+    except UnsupportedModel as error:
+        outcome = Outcome(refused=str(error))
+    except Exception as error:  # noqa: BLE001 - converters raise anything; the reason goes to the user
+        outcome = Outcome(refused=f"{type(error).__name__}: {(str(error).strip() or '?').splitlines()[0]}")
+    sender.send(outcome)
+
+
+def build(job: Job) -> Outcome:
+    """Write model.xml and model.bin into the job's folder, or say why not."""
+    tokenizer = load_tokenizer(job.spec)
+    if job.kind is BuildKind.FLOAT:
+        graph = _converted(job, tokenizer)
+        openvino().save_model(graph, job.folder / "model.xml", compress_to_fp16=False)
+        return Outcome()
+    if min(len(job.calibration), len(job.held_out)) < _FEWEST_TEXTS:
+        return Outcome(refused="the vault holds too few passages to calibrate on", for_good=False)
+    original = _float_graph(job, tokenizer)
+    quantised = quantise(original, tokenizer.encode(job.calibration), job.spec.max_tokens)
+    held_out = tokenizer.encode(job.held_out)
+    reference = graph_vectors(original, held_out, job)
+    check = compare_vectors(reference, graph_vectors(quantised, held_out, job))
+    check["calibrated_on"] = len(job.calibration)
+    limits = job.limits
+    for name, least in (
+        ("mean_cosine", limits.mean_cosine),
+        ("worst_cosine", limits.worst_cosine),
+        ("neighbours", limits.neighbours),
+    ):
+        if not check[name] >= least:
+            return Outcome(refused=f"its {name.replace('_', ' ')} is {check[name]:.3f}, below {least}", check=check)
+    openvino().save_model(quantised, job.folder / "model.xml", compress_to_fp16=False)
+    return Outcome(check=check)
+
+
+def _float_graph(job: Job, tokenizer: TextTokenizer) -> Any:
+    """The model in float32: read from its weights, or else converted."""
+    assert job.spec.folder is not None
+    prompts = bool(job.spec.query_prompt or job.spec.document_prompt)
+    try:
+        return read_graph(read_layout(job.spec.folder, prompts=prompts))
+    except UnsupportedModel:
+        return _converted(job, tokenizer)
+
+
+def _converted(job: Job, tokenizer: TextTokenizer) -> Any:
+    """The model traced through torch, checked against what it was made from. Raises UnsupportedModel."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+    ov = openvino()
+    model = SentenceTransformer(
+        str(job.spec.folder),
+        device="cpu",
+        local_files_only=True,
+        trust_remote_code=job.options.trust_remote_code,
+        model_kwargs={"use_safetensors": True},
+    )
+    if isinstance(model[0], StaticEmbedding):
+        raise UnsupportedModel("its table of static vectors, which has nothing to speed up")
+
+    class UnitVectors(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model.to(torch.float32).eval()
+
+        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
+            features = {"input_ids": input_ids.long(), "attention_mask": attention_mask.long()}
+            vectors = self.model(features)["sentence_embedding"]
+            return torch.nn.functional.normalize(vectors.float(), dim=1)
+
+    module = UnitVectors()
+    probes = tokenizer.encode([*_PROBES, *job.held_out[:8]])
+    ids, mask = (torch.from_numpy(part) for part in padded(probes[:3], job.spec.max_tokens))
+    with torch.inference_mode():
+        graph = ov.convert_model(
+            module,
+            example_input={"input_ids": ids, "attention_mask": mask},
+            input=[("input_ids", [-1, -1], ov.Type.i32), ("attention_mask", [-1, -1], ov.Type.i32)],
+        )
+        worst = 1.0
+        compiled = compile_graph(graph, "f32", cpu_threads(job.options), 1)
+        for batch in (probes, probes[:1], probes[1:2], probes[2:4]):
+            inputs = padded(batch, job.spec.max_tokens)
+            expected = module(*(torch.from_numpy(part) for part in inputs)).numpy()
+            worst = min(worst, float((compiled(inputs)[0] * expected).sum(axis=1).min()))
+    if not worst >= _CONVERTED_COSINE:
+        raise UnsupportedModel(f"its shape, which conversion changes (worst cosine {worst:.4f})")
+    return graph
+
+
+def quantise(graph: Any, encoded: Sequence[TokenIds], max_tokens: int) -> Any:
+    """Weights and activations to int8 by post-training calibration; `graph` itself stays as it is.
+
+    Texts of like length go in together, which takes half the time of one after another.
+    """
+    openvino()
+    import nncf
+
+    nncf.set_log_level(40)
+    ordered = sorted(encoded, key=len)
+    batches = [padded(ordered[start : start + _BATCH], max_tokens) for start in range(0, len(ordered), _BATCH)]
+    inputs = [{"input_ids": ids, "attention_mask": mask} for ids, mask in batches]
+    return nncf.quantize(
+        graph.clone(),
+        nncf.Dataset(inputs),
+        model_type=nncf.ModelType.TRANSFORMER,
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(inputs),
+    )
+
+
+def compare_vectors(expected: NDArray[np.float32], found: NDArray[np.float32]) -> dict[str, float]:
+    """How near vectors are to those expected: float32[n, dim] each, unit length, row by row of the same texts.
+
+    mean_cosine, worst_cosine, and neighbours: the share of each text's ten nearest that both agree on.
+    """
+    cosines = (expected * found).sum(axis=1)
+    nearest, near = _nearest(expected), _nearest(found)
+    shared = [len(set(a) & set(b)) / len(a) for a, b in zip(nearest.tolist(), near.tolist(), strict=True)]
+    return {
+        "mean_cosine": round(float(cosines.mean()), 5),
+        "worst_cosine": round(float(cosines.min()), 5),
+        "neighbours": round(float(np.mean(shared)), 4),
+        "compared": len(expected),
+    }
+
+
+def graph_vectors(graph: Any, encoded: Sequence[TokenIds], job: Job) -> NDArray[np.float32]:
+    """Vectors of encoded texts in float32: float32[n, dim], unit length."""
+    compiled = compile_graph(graph, "f32", cpu_threads(job.options), 1)
+    order = sorted(range(len(encoded)), key=lambda row: len(encoded[row]))
+    parts = []
+    for start in range(0, len(order), _BATCH):
+        rows = order[start : start + _BATCH]
+        parts.append(np.array(compiled(padded([encoded[row] for row in rows], job.spec.max_tokens))[0], np.float32))
+    out: NDArray[np.float32] = np.concatenate(parts)
+    return out[np.argsort(order)]
+
+
+def _nearest(vectors: NDArray[np.float32]) -> NDArray[np.intp]:
+    similarity = vectors @ vectors.T
+    np.fill_diagonal(similarity, -np.inf)
+    return np.argsort(-similarity, axis=1)[:, :_NEIGHBOURS]
+
+
+def _leave_the_terminal_alone() -> None:
+    """Converters print bars and warnings; the screen belongs to the parent, and so does Ctrl+C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):
+            os.dup2(silence, descriptor)
+
+
+def _end_with_parent() -> None:
+    """A maker must not outlive a parent that was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,148 @@
+"""Encoders through OpenVINO on the CPU: float32, bfloat16 where the processor computes it, or an int8 build.
+
+Several batches run at once, each on threads of its own, which keeps every core at work where one batch over all cores
+would wait at each layer's end. Neither this module nor OpenVINO imports torch.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from obsidian_indexer.embed.tokens import TokenIds
+from obsidian_indexer.errors import EmbeddingError, OutOfMemory
+from obsidian_indexer.options import EmbedOptions
+
+# Padded tokens per batch: the fastest of 1k, 2k and 4k (benchmarks/embed_throughput.py).
+TOKEN_BUDGET = 2048
+# More batches at once than this and their memory counts for more than the cores they fill.
+_MOST_LANES = 8
+# OpenVINO prepares itself for each new shape. With widths in steps of eight it meets few: int8 runs 442 instead of 348
+# chunks/s, for four per cent more padding.
+_WIDTH_STEP = 8
+_PRECISION = {"float32": "f32", "bfloat16": "bf16"}
+
+
+def openvino() -> Any:
+    """The OpenVINO module, kept from reporting its use to its maker; ImportError when it is not installed.
+
+    On import it would send an event without asking unless its telemetry package is missing, which it is told here.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino as module
+
+    return module
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether OpenVINO computes bfloat16 on this processor itself; emulation is slower than float32."""
+    return "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def cpu_threads(options: EmbedOptions) -> int:
+    """Threads of the forward pass: as set, else one for each core this process may use."""
+    if options.threads:
+        return options.threads
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class OpenVinoEngine:
+    """A compiled model; `lanes` threads may call `forward` at once.
+
+    `read` gives the graph to run (input_ids and attention_mask in, unit vectors out), `read_exact` the one for
+    `forward_exact`; `dtype` is float32, bfloat16 or int8, `max_tokens` the model's window.
+    """
+
+    name = "openvino"
+    device = "cpu"
+    width_step = _WIDTH_STEP
+
+    def __init__(
+        self,
+        read: Callable[[], Any],
+        dtype: str,
+        options: EmbedOptions,
+        max_tokens: int,
+        *,
+        read_exact: Callable[[], Any] | None = None,
+    ) -> None:
+        threads = cpu_threads(options)
+        self._max_tokens = max_tokens
+        self.dtype = dtype
+        self.lanes = min(threads, _MOST_LANES)
+        self.token_budget = options.token_budget or TOKEN_BUDGET
+        self._read_exact = read_exact or read
+        self._threads = threads
+        # What an int8 build leaves in floating point runs in float32: 16-bit numbers there gain nothing.
+        self._compiled: Any = compile_graph(read(), _PRECISION.get(dtype, "f32"), threads, self.lanes)
+        self._exact: Any = None
+        self._idle: list[Any] = []
+        width = self._compiled.output(0).partial_shape[1]
+        self.dim = int(width.get_length() if width.is_static else self.forward([[0]]).shape[1])
+
+    def forward(self, batch: Sequence[TokenIds]) -> NDArray[np.float32]:
+        """float32[n, dim], unit length. Raises OutOfMemory or EmbeddingError."""
+        return self._infer(self._compiled, self._idle, batch)
+
+    def forward_exact(self, ids: TokenIds) -> NDArray[np.float32]:
+        """float32[dim], computed in float32 whatever the engine's own format is."""
+        if self.dtype == "float32":
+            vector: NDArray[np.float32] = self.forward([ids])[0]
+            return vector
+        if self._exact is None:
+            self._exact = compile_graph(self._read_exact(), "f32", self._threads, 1)
+        vector = self._infer(self._exact, [], [ids])[0]
+        return vector
+
+    def _infer(self, compiled: Any, idle: list[Any], batch: Sequence[TokenIds]) -> NDArray[np.float32]:
+        try:
+            try:
+                request = idle.pop()
+            except IndexError:
+                request = compiled.create_infer_request()
+            request.infer(padded(batch, self._max_tokens), share_inputs=True)
+            vectors = np.array(request.get_output_tensor(0).data, np.float32)
+            idle.append(request)
+            return vectors
+        except MemoryError as error:
+            raise OutOfMemory("out of memory") from error
+        except RuntimeError as error:
+            text = str(error).lower()
+            if any(sign in text for sign in ("bad_alloc", "allocate", "out of memory")):
+                raise OutOfMemory(str(error)) from error
+            raise EmbeddingError(str(error)) from error
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._idle.clear()
+        self._exact = self._compiled = None
+
+
+def compile_graph(graph: Any, precision: str, threads: int, lanes: int) -> Any:
+    """An `openvino.CompiledModel` on the CPU: `lanes` requests at once over `threads` threads; precision f32 or bf16."""
+    settings = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": str(lanes),
+    }
+    return openvino().Core().compile_model(graph, "CPU", settings)
+
+
+def padded(batch: Sequence[TokenIds], max_tokens: int) -> list[NDArray[np.int32]]:
+    """Ids and mask of a batch, padded on the right to a multiple of `width_step` within the model's window.
+
+    int32[n, width] each.
+    """
+    longest = max(len(ids) for ids in batch)
+    width = max(longest, min(-(-longest // _WIDTH_STEP) * _WIDTH_STEP, max_tokens))
+    ids = np.zeros((len(batch), width), np.int32)
+    mask = np.zeros((len(batch), width), np.int32)
+    for row, tokens in enumerate(batch):
+        ids[row, : len(tokens)] = tokens
+        mask[row, : len(tokens)] = 1
+    return [ids, mask]

@@ -1,0 +1,44 @@
+"""The vault as a graph: links of the catalogue, resolved against the files that are there now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from obsidian_indexer.records import VaultLink
+from obsidian_indexer.store.catalog import Catalog
+from obsidian_indexer.store.note_rows import name_key
+from obsidian_indexer.vault import LinkIndex
+
+_SUFFIX = ".md"
+
+
+class LinkGraph:
+    """Links between files. `files` are the paths of all that a link may lead to: notes, ignored or not, and others."""
+
+    def __init__(self, catalog: Catalog, files: Iterable[str]) -> None:
+        self._links = catalog.links
+        self._files = list(files)
+
+    def backlinks(self, path: str) -> list[VaultLink]:
+        """The links in other notes that lead to a file, by source and line."""
+        name = name_key(path)
+        found = self._links.by_name(list({name, name.removesuffix(_SUFFIX)}))
+        resolved = self._resolve([link for link in found if link.source != path])
+        return [link for link in resolved if link.resolved == path]
+
+    def outgoing(self, path: str) -> list[VaultLink]:
+        """The links in a note, those of its properties first, each in order; unresolved ones too."""
+        return self._resolve(self._links.of_note(path))
+
+    def unresolved(self) -> list[VaultLink]:
+        """Every link of the vault that leads nowhere, by source and line."""
+        index = LinkIndex(self._files)
+        return [link for link in self._links.all() if index.resolve(link.target, link.source) is None]
+
+    def _resolve(self, links: list[VaultLink]) -> list[VaultLink]:
+        """The same links with where they lead. Only files of a name that is asked for can matter."""
+        names = {name_key(link.target) for link in links}
+        names |= {name + _SUFFIX for name in names}
+        index = LinkIndex(file for file in self._files if name_key(file) in names)
+        return [replace(link, resolved=index.resolve(link.target, link.source)) for link in links]
