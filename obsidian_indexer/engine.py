@@ -15,6 +15,7 @@ from types import TracebackType
 from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.loaded import LoadedModel
 from obsidian_indexer.embed.spec import ModelSpec, resolve_model
+from obsidian_indexer.embed.workload import Workload
 from obsidian_indexer.errors import ModelError, NoteError, VaultError
 from obsidian_indexer.events import CancelToken, Event, EventSink, Progress, SyncedEvent, ignore_event
 from obsidian_indexer.options import Options
@@ -38,7 +39,7 @@ class Engine:
     def __init__(self, options: Options, on_event: EventSink) -> None:
         self.options = options
         self._on_event = on_event
-        self._model = LoadedModel(options.embedding)
+        self._model = LoadedModel(options.embedding, options.data_dir / "engines")
         self._lock = WriterLock(options.data_dir)
         self._local = threading.local()
         self._catalogs: list[Catalog] = []
@@ -147,9 +148,13 @@ class Engine:
 
     # --- what the processor borrows
 
-    def embedder(self, spec: ModelSpec, dtype: str | None) -> Embedder:
-        """The model, loaded and kept. Raises ModelError."""
-        return self._model.get(spec, dtype)
+    def embedder(self, spec: ModelSpec, dtype: str | None, work: Workload) -> Embedder:
+        """The model, loaded on the engine that serves the work best, and kept. Raises ModelError."""
+        return self._model.get(spec, dtype, work)
+
+    def can_answer(self, spec: ModelSpec, dtype: str) -> bool:
+        """Whether queries can be embedded in this number format as things are."""
+        return self._model.can_answer(spec, dtype)
 
     def preload(self, spec: ModelSpec, dtype: str | None) -> None:
         """Start loading the model in the background."""

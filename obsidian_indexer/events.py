@@ -23,6 +23,7 @@ class Stage(StrEnum):
     SCAN = "scan"
     PARSE = "parse"
     MODEL = "model"
+    BUILD = "build"
     EMBED = "embed"
     STORE = "store"
     DONE = "done"

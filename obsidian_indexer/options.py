@@ -64,12 +64,16 @@ class EmbedOptions:
     model: str = setting("default", "'default' (bundled all-MiniLM-L6-v2), a hub name, a folder, 'fake' or 'fake:DIM'.")
     allow_download: bool = setting(False, "Let a hub model that is not on this machine be fetched.")
     trust_remote_code: bool = setting(False, "Run Python code that comes inside a model's folder.")
-    engine: str = setting("auto", "What runs the model; 'auto' takes the fastest one here.", choices=("auto", "torch"))
+    engine: str = setting(
+        "auto",
+        "What runs the model; 'auto' takes the fastest here, 'openvino' makes an int8 engine for any vault.",
+        choices=("auto", "openvino", "torch"),
+    )
     device: str = setting("auto", "'auto', 'cpu', 'cuda', 'cuda:1', 'mps' …")
     dtype: str = setting(
-        "auto", "Number format of the forward pass.", choices=("auto", "float32", "bfloat16", "float16")
+        "auto", "Number format of the forward pass.", choices=("auto", "float32", "bfloat16", "float16", "int8")
     )
-    fast_mode: bool = setting(True, "Let 'auto' take 16-bit numbers where the hardware computes them natively.")
+    fast_mode: bool = setting(True, "Let 'auto' take 16-bit numbers, and int8 where a check passes; off is float32.")
     batch_size: int = setting(0, "Most passages in one batch; 0 leaves it to the token budget.", ge=0)
     token_budget: int = setting(0, "Most padded tokens in one batch; 0 picks one for the device.", ge=0)
     gpu_memory_fraction: float = setting(0.8, "Share of the GPU's memory the program may take.", ge=0.05, le=1.0)

@@ -160,7 +160,7 @@ def parse_object(note: Note, chunks: Sequence[Chunk], places: Sequence[LinkPlace
             for link, (path, lines) in zip(note.links, places, strict=True)
         ],
         "property_links": note.property_links,
-        "headings": note.headings,
+        "headings": [{"level": found.level, "text": found.text, "line": found.line} for found in note.headings],
         "blocks": note.block_ids,
         "tasks": note.tasks,
         "callouts": note.callouts,

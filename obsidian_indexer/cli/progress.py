@@ -155,6 +155,8 @@ def _amount(now: ProgressSnapshot) -> str:
             return f"{done:,}/{total:,} vectors"
         case Stage.MODEL:
             return "loading the model"
+        case Stage.BUILD:
+            return "building the engine, once per model"
         case _:
             return ""
 

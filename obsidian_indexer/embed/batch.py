@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from obsidian_indexer.embed.engines import VectorEngine, Vectors, load_engine
+from obsidian_indexer.embed.build import Builds
+from obsidian_indexer.embed.engines import Choice, VectorEngine, Vectors, load_engine
 from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.tokens import TextTokenizer, TokenIds, load_tokenizer
 from obsidian_indexer.errors import OutOfMemory
@@ -70,9 +71,9 @@ class Embedder:
         self._slots = threading.Semaphore(engine.lanes)
 
     @classmethod
-    def load(cls, spec: ModelSpec, options: EmbedOptions, *, dtype: str | None = None) -> Embedder:
-        """Load the model. Raises ModelError."""
-        return cls(spec, load_tokenizer(spec), load_engine(spec, options, dtype=dtype), options)
+    def load(cls, spec: ModelSpec, options: EmbedOptions, builds: Builds, choice: Choice) -> Embedder:
+        """Load the model with the engine chosen. Raises ModelError."""
+        return cls(spec, load_tokenizer(spec), load_engine(spec, options, builds, choice), options)
 
     def run(self, encoded: Sequence[TokenIds]) -> Iterator[BatchResult]:
         """Embed encoded texts batch by batch, longest first; stop between batches by closing the iterator.

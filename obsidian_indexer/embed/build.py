@@ -30,7 +30,9 @@ from obsidian_indexer.options import EmbedOptions
 
 # Counts up when what is built, or how, changes.
 _FORMAT = 1
-_CALIBRATION_TEXTS, _HELD_OUT_TEXTS = 300, 256
+# Half of them to calibrate on, half to check. With 180 in batches of eight an int8 build is as near to float32 as with
+# 300 (mean cosine .9980 and .9979), and nearer than with 300 one by one (.9972), in two thirds of the time.
+_SAMPLED_TEXTS = 360
 _POLL_S = 0.1
 # Larger files are compared by size and by evenly spaced samples: reading gigabytes at each start would cost seconds.
 _WHOLE_BYTES, _SAMPLES, _SAMPLE_BYTES = 64 * 2**20, 16, 65_536
@@ -51,9 +53,9 @@ class BuildRefused(Exception):
 class Limits:
     """What an int8 engine must reach on texts of this vault that it was not calibrated on, against float32.
 
-    A sound build of the bundled model measures .996, .977 and .93 on notes in English; dynamic quantisation, which
-    loses about .01 of nDCG@10, has a mean of .952. The worst cosine guards single texts, the share of common
-    neighbours the order of results.
+    Sound builds of the bundled model measure .998, .988 and .95 on notes in English; dynamic quantisation, which is
+    unfit, has a mean of .952. The worst cosine guards single texts, the share of common neighbours the order of
+    results.
     """
 
     mean_cosine: float = 0.99
@@ -125,11 +127,9 @@ class Builds:
     def make(self, spec: ModelSpec, kind: BuildKind, options: EmbedOptions, work: Workload) -> Build:
         """Make a build with texts of the vault, in a child process. Raises BuildRefused or Cancelled."""
         started = time.monotonic()
-        texts = [spec.document_prompt + text for text in work.sample(_CALIBRATION_TEXTS + _HELD_OUT_TEXTS)]
-        # Sorted by length, so every other text or so gives two sets alike.
-        held_out = texts[::2][:_HELD_OUT_TEXTS]
-        taken = set(held_out)
-        calibration = [text for text in texts if text not in taken]
+        # They come sorted by length, so every other one makes two sets alike.
+        texts = list(dict.fromkeys(spec.document_prompt + text for text in work.sample(_SAMPLED_TEXTS)))
+        calibration, held_out = texts[::2], texts[1::2]
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._clear_scratch()
         scratch = Path(tempfile.mkdtemp(prefix=".making-", dir=self._root))

@@ -1,25 +1,43 @@
-"""The one face of everything that runs a model: token ids in, unit vectors out."""
+"""The one face of everything that runs a model (token ids in, unit vectors out), and the choice of what runs it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+import importlib.util
+import platform
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from obsidian_indexer.embed.build import BuildKind, BuildRefused, Builds
+from obsidian_indexer.embed.openvino_engine import OpenVinoEngine, cpu_has_bfloat16
+from obsidian_indexer.embed.openvino_graph import UnsupportedModel, read_graph, read_layout
 from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.tokens import TokenIds
+from obsidian_indexer.embed.workload import Workload
 from obsidian_indexer.errors import ModelError
+from obsidian_indexer.events import NoticeEvent
 from obsidian_indexer.options import EmbedOptions
 
 Vectors = NDArray[np.float32]
+
+# A build is made in the course of a run when it saves the run more than it costs (benchmarks/embed_throughput.py, two
+# cores): int8 takes 15 s to make and 22 µs a token instead of 33 in bfloat16, so 1.4 million tokens pay for it; a
+# conversion takes 10 s and saves torch's 17 µs a token. Both sides grow alike with the model and shrink with the cores.
+INT8_PAYS_TOKENS, CONVERSION_PAYS_TOKENS = 1_500_000, 600_000
+# Where a graphics processor that torch can use announces itself under Linux (NVIDIA, AMD, WSL).
+_ACCELERATORS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
 
 class VectorEngine(Protocol):
     """Runs one model on one device.
 
-    `token_budget` is the number of padded tokens in one batch that serves this device best.
+    `token_budget` is the number of padded tokens in one batch that serves this device best, `lanes` how many threads
+    may call `forward` at once, `width_step` what widths are padded to.
     """
 
     name: str
@@ -27,6 +45,8 @@ class VectorEngine(Protocol):
     dtype: str
     dim: int
     token_budget: int
+    lanes: int
+    width_step: int
 
     def forward(self, batch: Sequence[TokenIds]) -> Vectors:
         """Vectors of a batch of encoded texts: float32[n, dim], unit length.
@@ -41,20 +61,222 @@ class VectorEngine(Protocol):
         """Give the device's memory back."""
 
 
-def load_engine(spec: ModelSpec, options: EmbedOptions, *, dtype: str | None = None) -> VectorEngine:
-    """The fastest engine that runs this model here. `dtype` overrides 'auto', to stay in an index's vector space.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is to run a model. `dtype` None leaves it to torch and its device.
 
-    Raises ModelError when the model cannot be loaded.
+    `build` is the kind of build that OpenVINO runs, None for a graph read from the weights; `make` says that it must be
+    made first. `why` tells why a wish was not followed.
     """
+
+    engine: str
+    dtype: str | None = None
+    build: BuildKind | None = None
+    make: bool = False
+    why: str = ""
+
+    def is_met_by(self, engine: VectorEngine) -> bool:
+        """Whether a loaded engine is what this choice would load."""
+        return not self.make and engine.name == self.engine and self.dtype in (None, engine.dtype)
+
+
+def choose(
+    spec: ModelSpec,
+    options: EmbedOptions,
+    builds: Builds,
+    *,
+    dtype: str | None = None,
+    work: Workload | None = None,
+    refused: Mapping[BuildKind, str] | None = None,
+) -> Choice:
+    """The fastest engine that runs this model here, without loading it.
+
+    `dtype` is the number format of the vectors to stay with. Without `work` a query is all there is to embed: then
+    nothing is made, and the CPU does. `refused` are builds that just failed. Raises ModelError.
+    """
+    wanted = dtype or (None if options.dtype == "auto" else options.dtype)
+    if spec.folder is None:
+        return Choice("fake")
+    obstacle = _obstacle(options, wanted)
+    open_to_others = work is not None and options.engine == "auto" and wanted != "int8"
+    if obstacle is None and open_to_others and _accelerator(options):
+        obstacle = "a graphics processor is faster"
+    if obstacle is None:
+        return _on_cpu(_Case(spec, options, builds, wanted, work, refused or {}))
+    if wanted == "int8":
+        raise ModelError(f"int8 needs the OpenVINO engine on the CPU ({obstacle}). Set embedding.dtype = 'auto'.")
+    if options.engine == "openvino":
+        raise ModelError(f"OpenVINO cannot be used: {obstacle}. Set embedding.engine = 'auto'.")
+    return Choice("torch", wanted)
+
+
+def _obstacle(options: EmbedOptions, wanted: str | None) -> str | None:
+    """Why OpenVINO is out of the question, whatever the model."""
+    if options.engine == "torch":
+        return "embedding.engine is 'torch'"
+    if options.device not in ("auto", "cpu"):
+        return f"embedding.device is '{options.device}'"
+    if wanted == "float16":
+        return "it computes no float16 on the CPU"
+    if importlib.util.find_spec("openvino") is None:
+        return "it is not installed (pip install openvino nncf)"
+    return None
+
+
+def _accelerator(options: EmbedOptions) -> bool:
+    """Whether torch has more than the CPU here; torch is asked only where a device shows itself."""
+    if options.device == "cpu":
+        return False
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    if sys.platform.startswith("linux") and not any(Path(device).exists() for device in _ACCELERATORS):
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """The question put to `_on_cpu`."""
+
+    spec: ModelSpec
+    options: EmbedOptions
+    builds: Builds
+    wanted: str | None
+    work: Workload | None
+    refused: Mapping[BuildKind, str]
+
+    def why_not(self, kind: BuildKind) -> str | None:
+        return self.refused.get(kind) or self.builds.refused(self.spec, kind)
+
+    def may_make(self, pays_tokens: int) -> bool:
+        """Whether a build may be made now: asked for by name, or worth its time."""
+        return self.work is not None and (self.options.engine == "openvino" or self.work.n_tokens >= pays_tokens)
+
+
+def _on_cpu(case: _Case) -> Choice:
+    """OpenVINO in the wanted format where it can, int8 where that is wanted or pays, else torch."""
+    why = ""
+    if case.wanted == "int8" or (case.wanted is None and case.options.fast_mode):
+        int8 = _int8(case)
+        if int8.engine:
+            return int8
+        why = int8.why
+    dtype = case.wanted if case.wanted not in (None, "int8") else None
+    if dtype is None:
+        dtype = "bfloat16" if case.options.fast_mode and cpu_has_bfloat16() else "float32"
+    elif dtype == "bfloat16" and not cpu_has_bfloat16():
+        return Choice("torch", dtype, why=why or "this processor has no bfloat16")
+    unsupported = _unreadable(case.spec)
+    if unsupported is None:
+        return Choice("openvino", dtype, why=why)
+    if case.builds.find(case.spec, BuildKind.FLOAT) is not None:
+        return Choice("openvino", dtype, BuildKind.FLOAT, why=why)
+    refusal = case.why_not(BuildKind.FLOAT)
+    if refusal is None and case.may_make(CONVERSION_PAYS_TOKENS):
+        return Choice("openvino", dtype, BuildKind.FLOAT, make=True, why=why)
+    return Choice("torch", dtype, why=why or refusal or "")
+
+
+def _int8(case: _Case) -> Choice:
+    """The int8 build, there or to be made; an empty engine when there is and will be none."""
+    if case.builds.find(case.spec, BuildKind.INT8) is not None:
+        return Choice("openvino", "int8", BuildKind.INT8)
+    refusal = case.why_not(BuildKind.INT8)
+    if case.work is None and case.wanted == "int8":
+        raise ModelError("The int8 engine that made this index is missing or damaged. Run 'index' to make it again.")
+    if refusal is None and case.work is not None and (case.wanted == "int8" or case.may_make(INT8_PAYS_TOKENS)):
+        return Choice("openvino", "int8", BuildKind.INT8, make=True)
+    return Choice("", why=f"no int8 engine: {refusal}" if refusal and case.wanted == "int8" else "")
+
+
+def _unreadable(spec: ModelSpec) -> str | None:
+    """The part of a model that the graph does not know, if any."""
+    assert spec.folder is not None
+    try:
+        read_layout(spec.folder, prompts=bool(spec.query_prompt or spec.document_prompt))
+    except UnsupportedModel as error:
+        return str(error)
+    return None
+
+
+def settle(
+    spec: ModelSpec, options: EmbedOptions, builds: Builds, work: Workload, *, dtype: str | None = None
+) -> Choice:
+    """Choose for a run, making what must be made; what came of it goes to the run as a notice.
+
+    Raises ModelError or Cancelled.
+    """
+    refused: dict[BuildKind, str] = {}
+    while True:
+        choice = choose(spec, options, builds, dtype=dtype, work=work, refused=refused)
+        if not choice.make or choice.build is None:
+            break
+        try:
+            build = builds.make(spec, choice.build, options, work)
+        except BuildRefused as error:
+            refused[choice.build] = str(error)
+            work.on_event(NoticeEvent(f"No {choice.build} engine for {spec.name}: {error}."))
+            continue
+        work.on_event(NoticeEvent(_made(spec, choice.build, build.seconds, build.check)))
+    if choice.why and not refused and (options.engine == "openvino" or options.dtype == "int8"):
+        work.on_event(NoticeEvent(f"{choice.engine} runs {spec.name} in {choice.dtype}: {choice.why}."))
+    return choice
+
+
+def _made(spec: ModelSpec, kind: BuildKind, seconds: float, check: Mapping[str, float]) -> str:
+    if kind is BuildKind.FLOAT:
+        return f"Converted {spec.name} for OpenVINO in {seconds:.0f} s."
+    return (
+        f"Made an int8 engine of {spec.name} in {seconds:.0f} s. On {check['compared']:.0f} passages of this vault, "
+        f"against float32: mean cosine {check['mean_cosine']:.4f}, worst {check['worst_cosine']:.4f}, "
+        f"{check['neighbours']:.0%} of the ten nearest the same."
+    )
+
+
+def load_engine(spec: ModelSpec, options: EmbedOptions, builds: Builds, choice: Choice) -> VectorEngine:
+    """The engine that was chosen, ready. Raises ModelError when the model cannot be loaded."""
     if spec.folder is None:
         from obsidian_indexer.embed.fake import FakeEngine
 
         return FakeEngine(spec.fake_dim)
-    from obsidian_indexer.embed.torch_engine import TorchEngine
-
     try:
-        return TorchEngine(spec, options, dtype=dtype)
+        if choice.engine == "openvino":
+            try:
+                return _openvino(spec, options, builds, choice)
+            except UnsupportedModel:  # its files promised an architecture that its weights do not have
+                if choice.dtype == "int8":
+                    raise
+        from obsidian_indexer.embed.torch_engine import TorchEngine
+
+        return TorchEngine(spec, options, dtype=choice.dtype)
     except ModelError:
         raise
     except Exception as error:  # the libraries below raise whatever they like on a bad model folder
         raise ModelError(f"The model '{spec.name}' could not be loaded: {type(error).__name__}: {error}") from error
+
+
+def _openvino(spec: ModelSpec, options: EmbedOptions, builds: Builds, choice: Choice) -> OpenVinoEngine:
+    assert choice.dtype is not None
+    in_float = _float_reader(spec, builds)
+    read = in_float
+    if choice.build is BuildKind.INT8:
+        build = builds.find(spec, BuildKind.INT8)
+        if build is None:
+            raise ModelError("The int8 engine is missing or damaged. Run 'index' to make it again.")
+        read = build.read
+    if read is None:
+        raise ModelError(f"The engine of '{spec.name}' is missing or damaged. Run 'index' to make it again.")
+    return OpenVinoEngine(read, choice.dtype, options, spec.max_tokens, read_exact=in_float)
+
+
+def _float_reader(spec: ModelSpec, builds: Builds) -> Callable[[], Any] | None:
+    """What gives the model's graph in float32, if there is anything that does."""
+    assert spec.folder is not None
+    try:
+        layout = read_layout(spec.folder, prompts=bool(spec.query_prompt or spec.document_prompt))
+    except UnsupportedModel:
+        build = builds.find(spec, BuildKind.FLOAT)
+        return build.read if build is not None else None
+    return lambda: read_graph(layout)

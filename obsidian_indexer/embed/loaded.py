@@ -3,41 +3,69 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 from obsidian_indexer.embed.batch import Embedder
+from obsidian_indexer.embed.build import Builds
+from obsidian_indexer.embed.engines import Choice, choose, settle
 from obsidian_indexer.embed.spec import ModelSpec
+from obsidian_indexer.embed.workload import Workload
 from obsidian_indexer.errors import ModelError
 from obsidian_indexer.options import EmbedOptions
 
 
 class LoadedModel:
-    """Loads a model once, whichever thread asks first; the others wait for it."""
+    """Loads a model once, whichever thread asks first; the others wait for it. `engines` is the folder of builds."""
 
-    def __init__(self, options: EmbedOptions) -> None:
+    def __init__(self, options: EmbedOptions, engines: Path) -> None:
         self._options = options
+        self._builds = Builds(engines)
         self._lock = threading.Lock()
         self._embedder: Embedder | None = None
-        self._key: tuple[str, str | None] | None = None
 
-    def get(self, spec: ModelSpec, dtype: str | None) -> Embedder:
-        """The model in this number format ('None' leaves it to the device), loaded. Raises ModelError."""
+    def get(self, spec: ModelSpec, dtype: str | None, work: Workload | None = None) -> Embedder:
+        """The model in this number format ('None' leaves it to the device), loaded.
+
+        With `work`, on the engine that serves it best, which is made first where that pays: queries go on meanwhile.
+        The format may then be another one, when the wanted engine could not be made. Raises ModelError or Cancelled.
+        """
+        choice = None if work is None else settle(spec, self._options, self._builds, work, dtype=dtype)
         with self._lock:
-            if self._embedder is not None and self._key is not None:
-                identity, loaded_as = self._key
-                if identity == spec.identity and dtype in (None, loaded_as):
+            if self._embedder is not None:
+                if self._serves(self._embedder, spec, dtype, choice):
                     return self._embedder
                 self._embedder.engine.close()
                 self._embedder = None
-            embedder = Embedder.load(spec, self._options, dtype=dtype)
-            self._embedder, self._key = embedder, (spec.identity, embedder.engine.dtype)
-            return embedder
+            if choice is None:
+                choice = choose(spec, self._options, self._builds, dtype=dtype)
+            self._embedder = Embedder.load(spec, self._options, self._builds, choice)
+            return self._embedder
+
+    def _serves(self, loaded: Embedder, spec: ModelSpec, dtype: str | None, choice: Choice | None) -> bool:
+        if loaded.spec.identity != spec.identity:
+            return False
+        return dtype in (None, loaded.engine.dtype) if choice is None else choice.is_met_by(loaded.engine)
+
+    def can_answer(self, spec: ModelSpec, dtype: str) -> bool:
+        """Whether queries can be embedded in this number format with what is on disk."""
+        if dtype != "int8":  # torch computes every other one
+            return True
+        try:
+            choose(spec, self._options, self._builds, dtype=dtype)
+        except ModelError:
+            return False
+        return True
 
     def preload(self, spec: ModelSpec, dtype: str | None) -> None:
-        """Load in the background; an error waits for whoever calls `get`."""
+        """Load in the background what a run will need if nothing must be made; errors wait for whoever calls `get`."""
 
         def load() -> None:
             try:
-                self.get(spec, dtype)
+                choice = choose(spec, self._options, self._builds, dtype=dtype, work=Workload())
+                if not choice.make:
+                    with self._lock:
+                        if self._embedder is None:
+                            self._embedder = Embedder.load(spec, self._options, self._builds, choice)
             except ModelError:
                 return
 
@@ -52,4 +80,4 @@ class LoadedModel:
         with self._lock:
             if self._embedder is not None:
                 self._embedder.engine.close()
-            self._embedder, self._key = None, None
+            self._embedder = None

@@ -36,6 +36,8 @@ def run_job(job: Job, sender: Connection) -> None:
         outcome = build(job)
     except UnsupportedModel as error:
         outcome = Outcome(refused=str(error))
+    except (ImportError, MemoryError) as error:  # may be otherwise next time
+        outcome = Outcome(refused=str(error) or "out of memory", for_good=False)
     except Exception as error:  # noqa: BLE001 - converters raise anything; the reason goes to the user
         outcome = Outcome(refused=f"{type(error).__name__}: {(str(error).strip() or '?').splitlines()[0]}")
     sender.send(outcome)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ def openvino() -> Any:
     return module
 
 
+@cache
 def cpu_has_bfloat16() -> bool:
     """Whether OpenVINO computes bfloat16 on this processor itself; emulation is slower than float32."""
     return "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -96,8 +98,8 @@ class OpenVinoEngine:
             return vector
         if self._exact is None:
             self._exact = compile_graph(self._read_exact(), "f32", self._threads, 1)
-        vector = self._infer(self._exact, [], [ids])[0]
-        return vector
+        exact: NDArray[np.float32] = self._infer(self._exact, [], [ids])[0]
+        return exact
 
     def _infer(self, compiled: Any, idle: list[Any], batch: Sequence[TokenIds]) -> NDArray[np.float32]:
         try:
@@ -124,7 +126,10 @@ class OpenVinoEngine:
 
 
 def compile_graph(graph: Any, precision: str, threads: int, lanes: int) -> Any:
-    """An `openvino.CompiledModel` on the CPU: `lanes` requests at once over `threads` threads; precision f32 or bf16."""
+    """An `openvino.CompiledModel` on the CPU, `lanes` requests at once over `threads` threads.
+
+    `precision` is f32 or bf16.
+    """
     settings = {
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": threads,

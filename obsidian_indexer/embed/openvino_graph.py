@@ -187,8 +187,8 @@ class _Builder:
             vectors = self._dense(vectors, linear)
         unit = op.normalize_l2(vectors, self._ints(1), 1e-12, "max")
         model = self._ov.Model([op.result(unit)], [ids, mask], "encoder")
-        for tensor, name in ((model.input(0), "input_ids"), (model.input(1), "attention_mask"), (model.output(0), "unit")):
-            tensor.tensor.set_names({name})
+        model.input(0).tensor.set_names({"input_ids"})
+        model.input(1).tensor.set_names({"attention_mask"})
         return model
 
     def _embed(self, ids: Any) -> Any:

@@ -15,8 +15,8 @@ CountTokens = Callable[[Sequence[str]], list[int]]
 # Cut only where the algorithm surely does: a rarer mark stays inside its piece, which the tokenizer then cuts itself.
 _ALONE = r"!-/:-@\[-`{-~\u4e00-\u9fff"
 _PIECES = re.compile(rf"[{_ALONE}]|[^ \t\n\r{_ALONE}]+")
-# A remembered piece takes about 130 bytes.
-_MAX_REMEMBERED = 65_536
+# A remembered piece takes about 130 bytes; there are two generations of so many.
+_MAX_REMEMBERED = 40_000
 _MAX_PIECE_CHARS = 24
 
 
@@ -30,22 +30,25 @@ class WordCounts:
         self._count = count
         self._whole = re.compile("|".join(map(re.escape, whole))) if whole else None
         self._known: dict[str, int] = {}
+        self._older: dict[str, int] = {}
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special ones not counted."""
         if self._whole is not None and any(map(self._whole.search, texts)):
             return self._count(texts)
-        known = self._known
+        known, older = self._known, self._older
         pieces = [_PIECES.findall(text) for text in texts]
         new = list(set().union(*pieces).difference(known))
         if new:
-            known.update(zip(new, self._count(new), strict=True))
+            asked = [piece for piece in new if piece not in older]
+            known.update((piece, older[piece]) for piece in new if piece in older)
+            known.update(zip(asked, self._count(asked), strict=True))
         counts = [sum(map(known.__getitem__, found)) for found in pieces]
-        if len(known) > _MAX_REMEMBERED:
-            known.clear()
         for piece in new:
             if len(piece) > _MAX_PIECE_CHARS:
-                known.pop(piece, None)
+                del known[piece]
+        if len(known) > _MAX_REMEMBERED:
+            self._older, self._known = known, {}
         return counts
 
 

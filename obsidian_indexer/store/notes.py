@@ -204,6 +204,10 @@ class Notes:
         chunks = self._db.execute("SELECT count(*) FROM chunks").fetchone()[0]
         return int(notes), int(chunks)
 
+    def count_ignored(self) -> int:
+        """How many notes their own tags or properties keep out."""
+        return int(self._db.execute("SELECT count(*) FROM notes WHERE state = 'ignored'").fetchone()[0])
+
     def states(self) -> Iterator[tuple[str, str, str | None]]:
         """Path, state and reason of every stored note, by path."""
         for path, state, reason in self._db.execute("SELECT path, state, reason FROM notes ORDER BY path"):

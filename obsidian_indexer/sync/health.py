@@ -23,7 +23,6 @@ def read_status(catalog: Catalog, options: Options, *, writer: str | None, notes
         )
         for model in catalog.vectors.models()
     )
-    excluded = sum(state == "ignored" for _, state, _ in catalog.notes.states())
     return Status(
         vault=str(options.vault_path),
         data_dir=str(options.data_dir),
@@ -31,7 +30,7 @@ def read_status(catalog: Catalog, options: Options, *, writer: str | None, notes
         chunks=n_chunks,
         pending=catalog.vectors.count_pending(active.id if active else None),
         failed=len(failures),
-        ignored=int(catalog.meta("ignored") or 0) + excluded,
+        ignored=int(catalog.meta("ignored") or 0) + catalog.notes.count_ignored(),
         models=models,
         store_kind=options.store.kind,
         store_vectors=catalog.vectors.count(active.id, stored=True) if active else 0,

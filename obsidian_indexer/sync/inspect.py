@@ -18,7 +18,10 @@ LinkPlace = tuple[str | None, tuple[int, int] | None]
 
 
 class NoteInspector:
-    """Parses notes of one vault; what notes share (settings, tokenizer, the list of files) is read once."""
+    """Parses notes of one vault; what notes share (settings, tokenizer, the list of files) is read once.
+
+    What many notes of the vault share word for word is not known here, so it is shown as embedded.
+    """
 
     def __init__(self, options: Options) -> None:
         self._options = options

@@ -18,6 +18,7 @@ from typing import Protocol
 from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
+from obsidian_indexer.embed.workload import Workload
 from obsidian_indexer.errors import Cancelled, IndexerError, VaultError
 from obsidian_indexer.events import CancelToken, ChangeEvent, EventSink, FailureEvent, NoticeEvent, Progress, Stage
 from obsidian_indexer.options import Options
@@ -28,6 +29,7 @@ from obsidian_indexer.store.notes import StoredNote
 from obsidian_indexer.store.vectors import PendingChunks, StoredModel
 from obsidian_indexer.sync.boilerplate import Boilerplate
 from obsidian_indexer.sync.diff import Differences, compare
+from obsidian_indexer.sync.models import known_model, pending_texts, sticky_dtype, workload
 from obsidian_indexer.sync.prepare import (
     Candidate,
     Prepared,
@@ -48,8 +50,11 @@ _MAX_ROUNDS = 4
 class Machinery(Protocol):
     """What the processor borrows from the engine, which keeps it loaded between runs."""
 
-    def embedder(self, spec: ModelSpec, dtype: str | None) -> Embedder:
-        """The model, loaded. Raises ModelError."""
+    def embedder(self, spec: ModelSpec, dtype: str | None, work: Workload) -> Embedder:
+        """The model, loaded; its format may be another one if the wanted one cannot be had. Raises ModelError."""
+
+    def can_answer(self, spec: ModelSpec, dtype: str) -> bool:
+        """Whether queries can be embedded in this number format as things are."""
 
     def preload(self, spec: ModelSpec, dtype: str | None) -> None:
         """Start loading the model and the store's library in the background."""
@@ -104,7 +109,7 @@ class Processor:
             self._catalog.set_meta("last_index", datetime.now(UTC).isoformat(timespec="seconds"))
             if found.seen and scope is None:
                 self._catalog.set_meta("ignored", str(found.ignored))
-        return self._report(found, time.monotonic() - started, cancelled)
+        return self._report(found, time.monotonic() - started, cancelled, whole=scope is None)
 
     # --- scan and compare
 
@@ -141,7 +146,9 @@ class Processor:
                 # Folders hold notes of a kind; in any order, the first notes tell what the others will share.
                 random.Random(0).shuffle(candidates)
             if candidates:
-                self._machinery.preload(self._spec, self._sticky_dtype())
+                self._machinery.preload(
+                    self._spec, sticky_dtype(self._catalog.vectors, self._spec, self._options.embedding)
+                )
                 writer = NoteWriter(
                     self._catalog,
                     chunker,
@@ -244,51 +251,48 @@ class Processor:
 
     # --- rows to vectors
 
-    def _sticky_dtype(self) -> str | None:
-        """The number format of the vectors that this model already has here, if it is left to us."""
-        if self._options.embedding.dtype != "auto":
-            return None
-        known = [m for m in self._catalog.vectors.models() if m.identity == self._spec.identity]
-        active = self._catalog.vectors.active()
-        if active is not None and active in known:
-            return active.dtype
-        return known[-1].dtype if known else None
-
-    def _known_model(self) -> StoredModel | None:
-        """The stored model that the settings mean, when that can be told without loading it."""
-        wanted = self._options.embedding.dtype
-        dtype = self._sticky_dtype() if wanted == "auto" else wanted
-        if dtype is None:
-            return None
-        fingerprint = self._spec.fingerprint(dtype)
-        return next((m for m in self._catalog.vectors.models() if m.fingerprint == fingerprint), None)
-
     def _embed(self, full: bool) -> None:
         """Embed what the model has not read; without anything to read, it is not even loaded."""
         self._progress.enter(Stage.MODEL)
         with self._timed("embed"):
-            vectors = self._catalog.vectors
-            self._model = self._known_model()
+            vectors, options = self._catalog.vectors, self._options.embedding
+            self._model = known_model(vectors, self._spec, options)
             if self._model is not None and full:
                 with self._catalog.transaction():
                     vectors.forget_failures(self._model.id)
             _, chunks = self._catalog.notes.counts()
-            if self._model is None and chunks:
-                self._model = self._add_model()
-            if self._model is None:
+            if self._model is None and not chunks:
                 return
-            pending = vectors.pending(self._model.id)
+            pending = pending_texts(vectors, self._model)
+            if self._model is None or pending.keys or not self._machinery.can_answer(self._spec, self._model.dtype):
+                pending = self._vectorise(pending)
             self._progress.chunks_reused = chunks - len(pending.keys)
-            if pending.keys:
-                self._vectorise(self._model, pending)
-            if vectors.active() != self._model:
+            if vectors.active() != self._model and self._model is not None:
                 with self._catalog.transaction():
                     vectors.activate(self._model)
 
-    def _add_model(self) -> StoredModel:
+    def _vectorise(self, pending: PendingChunks) -> PendingChunks:
+        """Embed what is pending, which is all when the engine brings another number format; returns what that was."""
+        vectors = self._catalog.vectors
+        work = workload(vectors, pending, self._on_event, self._cancel, self._building)
+        dtype = self._model.dtype if self._model else sticky_dtype(vectors, self._spec, self._options.embedding)
+        embedder = self._machinery.embedder(self._spec, dtype, work)
+        self._cancel.check()
+        if self._model is None or self._model.dtype != embedder.engine.dtype:
+            self._model = self._add_model(embedder)
+            pending = pending_texts(vectors, self._model)
+        self._progress.chunks_total = len(pending.keys)
+        self._progress.tokens_total = int(pending.n_tokens.sum())
+        self._progress.enter(Stage.EMBED)
+        vectoriser = Vectoriser(
+            self._catalog, self._options.data_dir, embedder, self._model, on_event=self._listed_failure
+        )
+        vectoriser.run(pending, self._options.embedding.window, self._progress, self._cancel, self._done)
+        return pending
+
+    def _add_model(self, embedder: Embedder) -> StoredModel:
         """A model that is new here; the vectors of an older one answer searches until the new ones are whole."""
-        engine = self._machinery.embedder(self._spec, self._sticky_dtype()).engine
-        spec, vectors = self._spec, self._catalog.vectors
+        spec, engine, vectors = self._spec, embedder.engine, self._catalog.vectors
         with self._catalog.transaction():
             model = vectors.add_model(
                 spec.fingerprint(engine.dtype), spec.name, engine.dim, spec.identity, engine.dtype
@@ -297,14 +301,18 @@ class Processor:
                 vectors.activate(model)
         return model
 
-    def _vectorise(self, model: StoredModel, pending: PendingChunks) -> None:
-        embedder = self._machinery.embedder(self._spec, model.dtype)
-        self._cancel.check()
-        self._progress.chunks_total = len(pending.keys)
-        self._progress.tokens_total = int(pending.n_tokens.sum())
-        self._progress.enter(Stage.EMBED)
-        vectoriser = Vectoriser(self._catalog, self._options.data_dir, embedder, model, on_event=self._listed_failure)
-        vectoriser.run(pending, self._options.embedding.window, self._progress, self._cancel, self._done)
+    @contextmanager
+    def _building(self) -> Iterator[None]:
+        """Around the making of an engine, once per model: its time is told apart from that of embedding."""
+        start = time.monotonic()
+        self._progress.enter(Stage.BUILD)
+        try:
+            yield
+        finally:
+            spent = time.monotonic() - start
+            self._tally.seconds["build"] = self._tally.seconds.get("build", 0.0) + spent
+            self._tally.seconds["embed"] -= spent
+            self._progress.enter(Stage.MODEL)
 
     def _listed_failure(self, event: object) -> None:
         if isinstance(event, FailureEvent):
@@ -351,12 +359,13 @@ class Processor:
         finally:
             self._tally.seconds[stage] += time.monotonic() - start
 
-    def _report(self, found: Differences, seconds: float, cancelled: bool) -> IndexReport:
+    def _report(self, found: Differences, seconds: float, cancelled: bool, *, whole: bool) -> IndexReport:
         tally, done = self._tally, self._done
+        excluded = self._catalog.notes.count_ignored() if whole else tally.excluded
         model = self._model or self._catalog.vectors.active()
         _, chunks = self._catalog.notes.counts()
         pending = self._catalog.vectors.count_pending(model.id if model else None)
-        touched = tally.added + tally.modified + tally.renamed + tally.excluded + len(tally.failures)
+        touched = tally.added + tally.modified + tally.renamed + excluded + len(tally.failures)
         return IndexReport(
             seen=found.seen,
             added=tally.added,
@@ -364,7 +373,7 @@ class Processor:
             removed=tally.removed,
             renamed=tally.renamed,
             unchanged=max(0, found.seen - touched),
-            ignored=found.ignored + tally.excluded,
+            ignored=found.ignored + excluded,
             chunks=chunks,
             embedded=done.texts,
             reused=max(0, chunks - done.texts - pending),

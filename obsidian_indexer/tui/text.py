@@ -29,6 +29,7 @@ STAGE_NAMES = {
     Stage.SCAN: "Looking through the vault",
     Stage.PARSE: "Reading notes",
     Stage.MODEL: "Loading the model",
+    Stage.BUILD: "Building the engine",
     Stage.EMBED: "Embedding passages",
     Stage.STORE: "Writing the vector store",
     Stage.DONE: "Done",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from obsidian_indexer.embed.batch import Embedder
+from obsidian_indexer.embed.loaded import LoadedModel
 from obsidian_indexer.embed.spec import resolve_model
 from obsidian_indexer.embed.tokens import load_tokenizer
 from obsidian_indexer.options import EmbedOptions
@@ -19,10 +22,14 @@ TEXTS = [
 ]
 
 
+def on_torch(dtype: str) -> Embedder:
+    options = EmbedOptions(engine="torch", dtype=dtype, device="cpu")
+    return LoadedModel(options, Path("nowhere")).get(resolve_model(options), None)
+
+
 @pytest.fixture(scope="module")
 def embedder() -> Embedder:
-    options = EmbedOptions(dtype="float32", device="cpu")
-    return Embedder.load(resolve_model(options), options)
+    return on_torch("float32")
 
 
 def vectors_of(embedder: Embedder, texts: list[str]) -> np.ndarray:
@@ -42,8 +49,7 @@ def test_vectors_equal_those_of_encode(embedder: Embedder) -> None:
 
 
 def test_sixteen_bit_vectors_point_the_same_way(embedder: Embedder) -> None:
-    options = EmbedOptions(dtype="bfloat16", device="cpu")
-    half = Embedder.load(resolve_model(options), options)
+    half = on_torch("bfloat16")
     assert half.engine.dtype == "bfloat16"
     cosines = (vectors_of(half, TEXTS) * vectors_of(embedder, TEXTS)).sum(axis=1)
     assert cosines.min() > 0.999

@@ -15,7 +15,9 @@ from tests.kit import open_engine, write_vault
 NOTES = {
     "Heron.md": "# Heron\n\nSee [[#Heron]] and [[Heron]].\n",
     "Birds/Walk.md": "Text\n\nSaw [[heron|the grey one]] and ![[Heron#Heron]].\n",
-    "Birds/Card.md": '---\nabout: "[[Heron]]"\nseen: ["[[Pond]]", "[[heron#Food]]"]\n---\n[map](../maps/pond%20map.png)\n',
+    "Birds/Card.md": (
+        '---\nabout: "[[Heron]]"\nseen: ["[[Pond]]", "[[heron#Food]]"]\n---\n[map](../maps/pond%20map.png)\n'
+    ),
     "Deep/Heron.md": "Another heron.\n",
     "Deep/Near.md": "Mine is [[Heron]], the other [[/Heron]] and [[Deep/Heron]].\n",
     "Lost.md": "[[Nowhere]] and [[Alias Only]]\n",

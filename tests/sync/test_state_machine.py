@@ -67,7 +67,7 @@ class VaultMachine(RuleBasedStateMachine):
 
 
 class SharedTextMachine(VaultMachine):
-    """The same where two or three notes with the same words make these boilerplate: they cross that line all the time."""
+    """The same where two or three notes with the same words make these boilerplate, which they do all the time."""
 
     boilerplate_notes = 2
 

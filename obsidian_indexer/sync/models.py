@@ -1,0 +1,63 @@
+"""Which stored model a run fills, and what its work looks like to whoever chooses an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from obsidian_indexer.embed.spec import ModelSpec
+from obsidian_indexer.embed.workload import Workload
+from obsidian_indexer.events import CancelToken, EventSink
+from obsidian_indexer.options import EmbedOptions
+from obsidian_indexer.store.vectors import PendingChunks, StoredModel, VectorTable
+
+# No model has this number, so every text is still pending for it.
+_NO_MODEL = -1
+
+
+def sticky_dtype(vectors: VectorTable, spec: ModelSpec, options: EmbedOptions) -> str | None:
+    """The number format of the vectors that this model already has here, if it is left to us.
+
+    Torch alone cannot go on with vectors of an int8 engine.
+    """
+    if options.dtype != "auto":
+        return None
+    known = [m for m in vectors.models() if m.identity == spec.identity]
+    if options.engine == "torch":
+        known = [m for m in known if m.dtype != "int8"]
+    active = vectors.active()
+    if active is not None and active in known:
+        return active.dtype
+    return known[-1].dtype if known else None
+
+
+def known_model(vectors: VectorTable, spec: ModelSpec, options: EmbedOptions) -> StoredModel | None:
+    """The stored model that the settings mean, when that can be told without loading it."""
+    dtype = sticky_dtype(vectors, spec, options) if options.dtype == "auto" else options.dtype
+    if dtype is None:
+        return None
+    fingerprint = spec.fingerprint(dtype)
+    return next((m for m in vectors.models() if m.fingerprint == fingerprint), None)
+
+
+def pending_texts(vectors: VectorTable, model: StoredModel | None) -> PendingChunks:
+    """What a model has still to read; without one, every text."""
+    return vectors.pending(_NO_MODEL if model is None else model.id)
+
+
+def workload(
+    vectors: VectorTable,
+    pending: PendingChunks,
+    on_event: EventSink,
+    cancel: CancelToken,
+    building: Callable[[], AbstractContextManager[object]],
+) -> Workload:
+    """The pending work of a run, with samples from every text of the vault."""
+
+    def sample(n: int) -> list[str]:
+        keys = vectors.pending(_NO_MODEL).keys  # longest first, so even steps spread over the lengths
+        picked = keys if len(keys) <= n else [keys[i * len(keys) // n] for i in range(n)]
+        texts = vectors.texts(picked)
+        return [texts[key][0] for key in picked if key in texts]
+
+    return Workload(int(pending.n_tokens.sum()), sample, on_event, cancel.check, building)
