@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from obsidian_indexer.chunk.boilerplate import left_out
 from obsidian_indexer.chunk.cut import clip, cut_spans
+from obsidian_indexer.chunk.lead import is_empty, lead_without_title
 from obsidian_indexer.chunk.paths import heading_paths, related, shared_path
-from obsidian_indexer.records import Block, BlockKind, Chunk, Note, NoteKind
+from obsidian_indexer.records import Block, BlockKind, Chunk, Note
 
 CHUNKER_VERSION = "1"
 """Changes whenever the same note would be cut differently; part of what identifies a set of vectors."""
@@ -78,7 +79,7 @@ def chunk_note(
     `boilerplate` holds the `block_key`s of texts that stay in `text` but are not embedded; `special_tokens` is how many
     the model adds to each text. A note without blocks of its own gives one passage of its lead, an empty file none.
     """
-    if not note.blocks and _is_empty(note):
+    if not note.blocks and is_empty(note):
         return []
     chunker = _Chunker(note, limits, count_tokens, special_tokens)
     pieces = chunker.pieces(boilerplate)
@@ -96,13 +97,15 @@ class _Chunker:
         self._window = max(1, limits.max_tokens - special_tokens)
         self._third = max(1, self._window // 3)
         self._part_tokens: dict[str, int] = {}
+        self._crumb_tokens: dict[tuple[str, ...], int] = {}
         self._title = " ".join(note.title.split())
-        self._lead = _lead_without_title(note) if limits.breadcrumb else note.lead.strip()
+        self._lead = lead_without_title(note) if limits.breadcrumb else note.lead.strip()
         self._lead_tokens = 0
 
     def pieces(self, boilerplate: frozenset[int]) -> list[_Piece]:
         """The note's blocks, counted; those that do not fit the window are cut into several."""
-        pieces: list[_Piece] = []
+        uncounted: list[tuple[BlockKind, int, tuple[str, ...], str, str, int, int]] = []
+        silences: list[bool] = []
         section = 0
         path: tuple[str, ...] = ()
         paths = heading_paths(self._note.blocks)
@@ -114,17 +117,18 @@ class _Chunker:
             if position in silent:
                 embedded = ""
             for text, part, start, end in _precut(block, embedded):
-                pieces.append(_Piece(block.kind, section, own, text, part, start, end, 0, position in silent))
-        parts = list(dict.fromkeys(part for piece in pieces for part in piece.path))
+                uncounted.append((block.kind, section, own, text, part, start, end))
+                silences.append(position in silent)
+        parts = list(dict.fromkeys(part for own in dict.fromkeys(paths) for part in own))
         extra = [self._title, self._lead, *parts]
-        counts = self._count([*extra, *(piece.embedded for piece in pieces)])
+        counts = self._count([*extra, *(fields[4] for fields in uncounted)])
         self._part_tokens = dict(zip((self._title, *parts), (counts[0], *counts[2 : len(extra)]), strict=True))
         self._lead_tokens = counts[1]
         if self._lead_tokens > self._third:
             self._lead = clip(self._lead, self._lead_tokens, self._third)
             self._lead_tokens = self._third
-        counted = [replace(piece, n_tokens=n) for piece, n in zip(pieces, counts[len(extra) :], strict=True)]
-        return self._cut_oversized(counted)
+        counted = zip(uncounted, counts[len(extra) :], silences, strict=True)
+        return self._cut_oversized([_Piece(*fields, n_tokens, is_silent) for fields, n_tokens, is_silent in counted])
 
     def pack(self, pieces: Iterable[_Piece]) -> list[_Passage]:
         """Pieces gathered into passages: closed at a new section, at the target, or where the window ends."""
@@ -211,6 +215,8 @@ class _Chunker:
         while True:
             cut: dict[int, list[_Piece]] = {}
             for index, piece in enumerate(pieces):
+                if piece.n_tokens <= self._window - self._third:
+                    continue
                 room = self._room((piece,), with_lead=False)
                 if piece.n_tokens > (self._window if piece.kind in _KEPT_WHOLE else room):
                     parts = _cut(piece, room)
@@ -291,8 +297,11 @@ class _Chunker:
     def _breadcrumb_tokens(self, path: tuple[str, ...]) -> int:
         if not self._limits.breadcrumb:
             return 0
-        counts = [self._part_tokens[self._title], *(self._part_tokens.get(part, 0) for part in path)]
-        return sum(counts) + _SEPARATOR_TOKENS * (len(counts) - 1)
+        known = self._crumb_tokens.get(path)
+        if known is None:
+            counts = [self._part_tokens[self._title], *(self._part_tokens.get(part, 0) for part in path)]
+            known = self._crumb_tokens[path] = sum(counts) + _SEPARATOR_TOKENS * (len(counts) - 1)
+        return known
 
     def _chunk(self, seq: int, passage: _Passage, embedded: str, n_tokens: int) -> Chunk:
         return Chunk(
@@ -308,25 +317,13 @@ class _Chunker:
         )
 
 
-def _is_empty(note: Note) -> bool:
-    """Whether the file says nothing at all, so that not even its name is worth finding."""
-    if note.kind is NoteKind.BASE:
-        return False
-    said = (note.properties, note.links, note.tags, note.aliases, note.tasks, note.warnings, note.lead != note.title)
-    return not any(said)
-
-
-def _lead_without_title(note: Note) -> str:
-    """The lead without a first line that only repeats the title: the breadcrumb begins with it."""
-    first, _, rest = note.lead.strip().partition("\n")
-    return rest.strip() if first.strip() == note.title.strip() else note.lead.strip()
-
-
 def _precut(block: Block, embedded: str) -> Iterator[tuple[str, str, int, int]]:
     """A block's text, embedded text and lines; several of them where it is too long even to be counted at once."""
+    if len(embedded) <= _COUNTED_CHARS:
+        yield block.text, embedded, block.start_line, block.end_line
+        return
     whole = _Piece(block.kind, 0, (), block.text, embedded, block.start_line, block.end_line, len(embedded))
-    parts = [whole] if len(embedded) <= _COUNTED_CHARS else _cut(whole, _PRECUT_CHARS)
-    for part in parts:
+    for part in _cut(whole, _PRECUT_CHARS):
         yield part.text, part.embedded, part.start_line, part.end_line
 
 

@@ -1,0 +1,247 @@
+"""Engines that are made: checked on the vault's own texts, kept whole, made again when damaged, and never in the way."""
+
+from __future__ import annotations
+
+import json
+import stat
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from obsidian_indexer.embed import build as build_module
+from obsidian_indexer.embed.build import Build, BuildKind, BuildRefused, Builds, Limits, Outcome
+from obsidian_indexer.embed.engines import INT8_PAYS_TOKENS, choose, load_engine, settle
+from obsidian_indexer.embed.openvino_engine import cpu_has_bfloat16
+from obsidian_indexer.embed.spec import ModelSpec, resolve_model
+from obsidian_indexer.embed.tokens import load_tokenizer
+from obsidian_indexer.embed.workload import Workload
+from obsidian_indexer.engine import Engine
+from obsidian_indexer.errors import Cancelled, ModelError
+from obsidian_indexer.events import CancelToken, Event, NoticeEvent, Progress, Stage
+from obsidian_indexer.options import EmbedOptions
+from tests.embed.small_models import sentences, write_model
+from tests.kit import open_engine, wait_until, write_vault
+
+CPU = EmbedOptions(device="cpu")
+FLOAT_DTYPE = "bfloat16" if cpu_has_bfloat16() else "float32"
+SUBJECTS = ["The garden", "A daily note", "Every heading", "This link", "The old library", "Her bicycle", "A meeting"]
+VERBS = ["was moved to", "reminds me of", "explains", "needs", "comes before", "was written in", "belongs to"]
+OBJECTS = ["the kitchen shelf", "next week's plan", "the weather in Busan", "a good cup of coffee", "compiler theory"]
+
+
+def prose(count: int) -> list[str]:
+    """Passages of one to nine plain sentences, shortest first."""
+    every = [f"{s} {v} {o}." for s in SUBJECTS for v in VERBS for o in OBJECTS]
+    passages = [" ".join(every[(i * 11 + j * 29) % len(every)] for j in range(1 + i % 9)) for i in range(count)]
+    return sorted(passages, key=len)
+
+
+def texts_from(source: Callable[[int], list[str]], events: list[Event] | None = None, **fields: int) -> Workload:
+    sink = events.append if events is not None else (lambda event: None)
+    return Workload(sample=lambda n: source(120), on_event=sink, **fields)
+
+
+@pytest.fixture(scope="module")
+def bundled() -> ModelSpec:
+    return resolve_model(CPU)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, bundled: ModelSpec) -> tuple[Builds, Build]:
+    """The bundled model's int8 engine."""
+    builds = Builds(tmp_path_factory.mktemp("int8") / "engines")
+    return builds, builds.make(bundled, BuildKind.INT8, CPU, texts_from(prose))
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> ModelSpec:
+    """A model that OpenVINO runs only once it is converted."""
+    return resolve_model(replace(CPU, model=str(write_model(tmp_path_factory.mktemp("odd"), "distilbert"))))
+
+
+def test_an_int8_engine_passes_its_check_and_keeps_its_figures(made: tuple[Builds, Build], bundled: ModelSpec) -> None:
+    builds, build = made
+    assert build.check["mean_cosine"] >= 0.99
+    assert build.check["worst_cosine"] <= build.check["mean_cosine"] < 1.0
+    assert build.check["compared"] == build.check["calibrated_on"] == 60
+    record = json.loads((build.folder / "build.json").read_text())
+    assert record["check"] == build.check
+    assert record["versions"]["openvino"]
+    assert stat.S_IMODE(build.folder.stat().st_mode) == stat.S_IMODE(build.folder.parent.stat().st_mode) == 0o700
+    assert {path.name for path in build.folder.iterdir()} == {"build.json", "model.xml", "model.bin"}
+    assert builds.find(bundled, BuildKind.INT8) == build
+
+
+def test_int8_vectors_point_where_those_of_float32_do(made: tuple[Builds, Build], bundled: ModelSpec) -> None:
+    builds, _ = made
+    choice = choose(bundled, CPU, builds, dtype="int8")
+    int8 = load_engine(bundled, CPU, builds, choice)
+    assert int8.dtype == "int8"
+    exact = load_engine(bundled, CPU, builds, choose(bundled, CPU, builds, dtype="float32"))
+    encoded = load_tokenizer(bundled).encode(["How do I link to a block?", "Coffee in the morning", "x"])
+    cosines = (int8.forward(encoded) * exact.forward(encoded)).sum(axis=1)
+    assert 0.97 < cosines.min() < 0.99999
+    np.testing.assert_allclose(int8.forward_exact(encoded[0]), exact.forward(encoded[:1])[0], atol=1e-5)
+
+
+def test_an_engine_below_its_limits_is_refused_once_and_for_good(tmp_path: Path, bundled: ModelSpec) -> None:
+    builds = Builds(tmp_path / "engines", Limits(mean_cosine=0.99999))
+    events: list[Event] = []
+    wish = replace(CPU, engine="openvino")
+    choice = settle(bundled, wish, builds, texts_from(prose, events))
+    assert (choice.engine, choice.dtype) == ("openvino", FLOAT_DTYPE)
+    assert len(events) == 1
+    assert "mean cosine" in events[0].message  # type: ignore[union-attr]
+    record = json.loads(next((tmp_path / "engines").glob("*/build.json")).read_text())
+    assert record["check"]["mean_cosine"] < 0.99999
+    assert not list((tmp_path / "engines").rglob("model.bin"))
+    # Were it tried again, there would be a second notice and the lack of texts its reason.
+    assert settle(bundled, wish, builds, Workload(on_event=events.append)).dtype == FLOAT_DTYPE
+    assert len(events) == 1
+
+
+def test_too_few_passages_are_no_reason_for_ever(tmp_path: Path, bundled: ModelSpec) -> None:
+    builds = Builds(tmp_path / "engines")
+    with pytest.raises(BuildRefused, match="too few passages"):
+        builds.make(bundled, BuildKind.INT8, CPU, Workload(sample=lambda n: prose(20)))
+    assert builds.refused(bundled, BuildKind.INT8) is None
+    assert list((tmp_path / "engines").iterdir()) == []
+
+
+def test_another_architecture_is_converted_and_made_again_when_damaged(tmp_path: Path, odd: ModelSpec) -> None:
+    builds, wish, events = Builds(tmp_path / "engines"), replace(CPU, engine="openvino", dtype="float32"), []
+    choice = settle(odd, wish, builds, texts_from(sentences, events))
+    assert (choice.engine, choice.build, choice.make) == ("openvino", BuildKind.FLOAT, False)
+    ours = load_engine(odd, wish, builds, choice)
+    torch = load_engine(odd, wish, builds, choose(odd, replace(CPU, engine="torch", dtype="float32"), builds))
+    encoded = load_tokenizer(odd).encode(sentences(50))
+    np.testing.assert_allclose(ours.forward(encoded), torch.forward(encoded), atol=1e-4)
+
+    build = builds.find(odd, BuildKind.FLOAT)
+    assert build is not None
+    weights = build.folder / "model.bin"
+    data = bytearray(weights.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    weights.write_bytes(data)
+    assert builds.find(odd, BuildKind.FLOAT) is None
+    # What cannot be used is left alone by 'auto', which has torch.
+    assert choose(odd, replace(CPU, dtype="float32"), builds, work=Workload()).engine == "torch"
+    assert settle(odd, wish, builds, texts_from(sentences)).engine == "openvino"
+    assert builds.find(odd, BuildKind.FLOAT) is not None
+
+
+def test_a_build_of_another_format_is_none(
+    made: tuple[Builds, Build], bundled: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_module, "_FORMAT", 2)
+    assert made[0].find(bundled, BuildKind.INT8) is None
+
+
+def test_a_model_that_cannot_be_converted_stays_on_torch_and_says_why(
+    tmp_path: Path, odd: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_module, "_in_child", lambda job, check: Outcome(refused="its odd module"))
+    events: list[Event] = []
+    wish = replace(CPU, engine="openvino", dtype="float32")
+    assert settle(odd, wish, Builds(tmp_path), texts_from(sentences, events)).engine == "torch"
+    assert events == [NoticeEvent(f"No float engine for {odd.name}: its odd module.")]
+    events.clear()
+    assert settle(odd, wish, Builds(tmp_path), texts_from(sentences, events)).engine == "torch"
+    assert "its odd module" in events[0].message  # type: ignore[union-attr]
+
+
+def test_what_auto_makes_and_when(tmp_path: Path, bundled: ModelSpec, made: tuple[Builds, Build]) -> None:
+    empty, full = Builds(tmp_path), made[0]
+
+    def outcome(builds: Builds, n_tokens: int, dtype: str | None = None, **options: object) -> tuple[object, ...]:
+        chosen = replace(CPU, **options)  # type: ignore[arg-type]
+        choice = choose(bundled, chosen, builds, dtype=dtype, work=Workload(n_tokens))
+        return choice.engine, choice.dtype, choice.make
+
+    assert outcome(empty, INT8_PAYS_TOKENS - 1) == ("openvino", FLOAT_DTYPE, False)
+    assert outcome(empty, INT8_PAYS_TOKENS) == ("openvino", "int8", True)
+    assert outcome(empty, 1, engine="openvino") == ("openvino", "int8", True)
+    assert outcome(empty, 1, dtype="int8") == ("openvino", "int8", True)
+    assert outcome(full, 1) == ("openvino", "int8", False)
+    # Vectors that are there decide, and so does the wish for exactness.
+    assert outcome(full, INT8_PAYS_TOKENS, "float32") == ("openvino", "float32", False)
+    assert outcome(full, INT8_PAYS_TOKENS, fast_mode=False) == ("openvino", "float32", False)
+    assert outcome(full, INT8_PAYS_TOKENS, engine="torch") == ("torch", None, False)
+    assert outcome(full, INT8_PAYS_TOKENS, "float16") == ("torch", "float16", False)
+    assert outcome(full, INT8_PAYS_TOKENS, device="cuda") == ("torch", None, False)
+
+
+def test_what_cannot_be_is_said(tmp_path: Path, bundled: ModelSpec) -> None:
+    builds = Builds(tmp_path)
+    with pytest.raises(ModelError, match="Run 'index'"):
+        choose(bundled, CPU, builds, dtype="int8")
+    with pytest.raises(ModelError, match="int8 needs the OpenVINO engine"):
+        choose(bundled, replace(CPU, engine="torch", dtype="int8"), builds)
+    with pytest.raises(ModelError, match="float16"):
+        choose(bundled, replace(CPU, engine="openvino", dtype="float16"), builds)
+
+
+def test_a_stopped_run_stops_the_making(tmp_path: Path, bundled: ModelSpec) -> None:
+    cancel = CancelToken()
+    work = Workload(sample=lambda n: prose(120), check=cancel.check)
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        Builds(tmp_path / "engines").make(bundled, BuildKind.INT8, CPU, work)
+    assert list((tmp_path / "engines").iterdir()) == []
+
+
+def vault_of_prose(tmp_path: Path) -> Path:
+    notes = {f"{i}.md": f"# Note {i}\n\n{text}\n" for i, text in enumerate(prose(100))}
+    return write_vault(tmp_path / "vault", notes)
+
+
+def test_an_int8_index_outlives_the_loss_of_its_engine(tmp_path: Path) -> None:
+    vault, data = vault_of_prose(tmp_path), tmp_path / "data"
+    events: list[Event] = []
+    with open_engine(vault, data, model="default", engine="openvino", device="cpu", on_event=events.append) as engine:
+        report = engine.index()
+        assert (report.engine, report.dtype, report.embedded) == ("openvino", "int8", report.chunks)
+        assert report.seconds_by_stage["build"] > 0
+        assert any("mean cosine" in event.message for event in events if isinstance(event, NoticeEvent))
+        best = engine.search("drinking coffee", mode="semantic").hits[0].path
+    for weights in (data / "engines").rglob("model.bin"):
+        weights.write_bytes(b"")
+    with open_engine(vault, data, model="default", device="cpu") as engine:
+        assert engine.search("coffee", mode="keyword").hits
+        lost = engine.search("drinking coffee")
+        assert lost.hits
+        assert lost.notice is not None
+        assert "Run 'index'" in lost.notice
+        again = engine.index()
+        assert (again.dtype, again.embedded) == ("int8", 0)
+        assert engine.search("drinking coffee", mode="semantic").hits[0].path == best
+
+
+def test_keyword_search_answers_while_an_engine_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+
+    def held(job: object, check: Callable[[], None]) -> Outcome:
+        assert release.wait(60)
+        return Outcome(refused="held up long enough", for_good=False)
+
+    monkeypatch.setattr(build_module, "_in_child", held)
+    vault = vault_of_prose(tmp_path)
+    progress = Progress()
+    engine: Engine
+    with open_engine(vault, tmp_path / "data", model="default", engine="openvino", device="cpu") as engine:
+        reports = []
+        run = threading.Thread(target=lambda: reports.append(engine.index(progress=progress)))
+        run.start()
+        try:
+            wait_until(lambda: progress.stage is Stage.BUILD)
+            assert engine.search("coffee", mode="keyword").hits
+            assert progress.stage is Stage.BUILD
+        finally:
+            release.set()
+            run.join()
+    assert reports[0].dtype == FLOAT_DTYPE
+    assert reports[0].seconds_by_stage["build"] > 0
