@@ -15,6 +15,7 @@ from types import TracebackType
 from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.loaded import LoadedModel
 from obsidian_indexer.embed.spec import ModelSpec, resolve_model
+from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
 from obsidian_indexer.embed.workload import Workload
 from obsidian_indexer.errors import ModelError, NoteError, VaultError
 from obsidian_indexer.events import CancelToken, Event, EventSink, Progress, SyncedEvent, ignore_event
@@ -115,7 +116,7 @@ class Engine:
         limit: int | None = None,
         scope: Scope | None = None,
     ) -> IndexReport:
-        spec = resolve_model(self.options.embedding)
+        spec = self._wanted_model()
         with self._writing:
             processor = Processor(
                 self.options, spec, self._catalog(), self, on_event=on_event, progress=progress, cancel=cancel
@@ -174,13 +175,16 @@ class Engine:
         self, query: str, *, k: int | None = None, mode: str | None = None, group: str = "note", explain: bool = False
     ) -> SearchResult:
         """The best notes for a query (passages, with `group='chunk'`), from any thread."""
-        return self._searcher().search(
+        result = self._searcher().search(
             query,
             k=k or self.options.search.k,
             mode=mode or self.options.search.mode,
             group=group,
             explain=explain,
         )
+        if result.notice is None and result.mode != "keyword":
+            return replace(result, notice=self._other_model())
+        return result
 
     def search_many(
         self, queries: Iterable[tuple[str, str]], *, k: int | None = None, mode: str | None = None, group: str = "note"
@@ -219,6 +223,10 @@ class Engine:
         """Counts and health; with `notes`, why each file is or is not indexed."""
         return read_status(self._catalog(), self.options, writer=self._lock.holder(), notes=notes)
 
+    def check_model(self) -> None:
+        """Raises ModelError when the model that the settings name cannot be used here."""
+        self._wanted_model()
+
     def warm(self) -> None:
         """Load what the first query needs. Raises ModelError."""
         model = self._catalog().vectors.active()
@@ -247,21 +255,19 @@ class Engine:
         return obsidian_uri(name, note, heading=heading, block=block, line=line, advanced=advanced)
 
     def model_status(self) -> str:
-        """The model in one line: name, engine, device and number format, or what is missing."""
-        embedder = self._model.now()
-        if embedder is not None:
-            engine = embedder.engine
-            return f"{embedder.spec.name} · {engine.name} on {engine.device} · {engine.dtype}"
-        active = self._catalog().vectors.active()
+        """The model in one line: name, engine, device and number format, and what is missing."""
+        active, loaded = self._catalog().vectors.active(), self._model.now()
+        line = f"{active.name} · {active.dtype}" if active is not None else ""
+        if loaded is not None:
+            engine = loaded.engine
+            line = f"{loaded.spec.name} · {engine.name} on {engine.device} · {engine.dtype}"
         try:
-            name = resolve_model(self.options.embedding).name
+            name = self._wanted_model().name
         except ModelError as error:
-            return str(error)
-        if active is None:
-            return f"{name} · not loaded"
-        if active.name != name:
-            return f"{active.name} · index again to change to {name}"
-        return f"{active.name} · {active.dtype}"
+            return f"{line} · {error}" if line else str(error)
+        if active is not None and active.name != name:
+            return f"{line} · index again to change to {name}"
+        return line or f"{name} · not loaded"
 
     def _searcher(self) -> Searcher:
         catalog = self._catalog()
@@ -274,8 +280,30 @@ class Engine:
             self.options.search,
             meaning=meaning,
             embedder=lambda: self._query_embedder(model),
+            tokenizer=lambda: self._query_tokenizer(model),
             uri=self._passage_uri,
         )
+
+    def _wanted_model(self) -> ModelSpec:
+        """The model that the settings name; left at 'default', that of the index. Raises ModelError."""
+        options = self.options.embedding
+        active = self._catalog().vectors.active()
+        if options.model == "default" and active is not None:
+            options = replace(options, model=active.source)
+        return resolve_model(options)
+
+    def _other_model(self) -> str | None:
+        """What to say when the settings name another model than the one that answers."""
+        active = self._catalog().vectors.active()
+        if active is None or self.options.embedding.model == "default":
+            return None
+        try:
+            wanted = self._wanted_model().name
+        except ModelError as error:
+            return f"The index was made with {active.name}, which answers. {error}"
+        if wanted == active.name:
+            return None
+        return f"The index was made with {active.name}, which answers. Run 'index --model {wanted}' to change to it."
 
     def _passage_uri(self, path: str, headings: Sequence[str]) -> str:
         return obsidian_uri(self.options.vault_path.name, path, heading=headings or None)
@@ -283,14 +311,23 @@ class Engine:
     def _query_embedder(self, model: StoredModel | None) -> Embedder:
         """The model that made the stored vectors, never another one."""
         assert model is not None
-        spec = resolve_model(self.options.embedding)
-        if spec.identity != model.identity:
-            spec = resolve_model(replace(self.options.embedding, model=model.name))
+        return self._model.get(self._answering_model(model), model.dtype)
+
+    def _query_tokenizer(self, model: StoredModel | None) -> TextTokenizer:
+        """That model's tokenizer, without the model."""
+        assert model is not None
+        loaded = self._model.now()
+        if loaded is not None and loaded.spec.identity == model.identity:
+            return loaded.tokenizer
+        return load_tokenizer(self._answering_model(model))
+
+    def _answering_model(self, model: StoredModel) -> ModelSpec:
+        spec = resolve_model(replace(self.options.embedding, model=model.source))
         if spec.identity != model.identity:
             raise ModelError(
                 f"The index was made with {model.name}, whose files or prompts have changed. Run 'index' to renew it."
             )
-        return self._model.get(spec, model.dtype)
+        return spec
 
     def _nearest(self, catalog: Catalog, model: StoredModel) -> Nearest | None:
         """The store's search, where it is open and the vault too large to compare every vector."""

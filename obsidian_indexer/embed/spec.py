@@ -29,7 +29,7 @@ class ModelSpec:
     """A model as chosen: where it is and all that shapes its vectors save the number format.
 
     `folder` is None for the fake model, whose width is `fake_dim`. `revision` digests the files. `max_tokens` is the
-    window, special tokens included.
+    window, special tokens included. `source` names it in the settings: a hub name, a folder, or the name itself.
     """
 
     name: str
@@ -39,6 +39,7 @@ class ModelSpec:
     query_prompt: str
     document_prompt: str
     fake_dim: int = 0
+    source: str = ""
 
     @property
     def identity(self) -> str:
@@ -71,13 +72,15 @@ def resolve_model(options: EmbedOptions) -> ModelSpec:
         return _fake(name)
     if name in ("", "default", DEFAULT_MODEL, f"sentence-transformers/{DEFAULT_MODEL}"):
         name, folder = DEFAULT_MODEL, _bundled()
+        source = name
     elif Path(name).expanduser().is_dir():
         folder = Path(name).expanduser().resolve()
-        name = folder.name
+        name, source = folder.name, str(folder)
     elif name.startswith((".", "/", "~")) or "\\" in name:
         raise ModelError(f"There is no model folder {name}. Give a folder that holds modules.json or config.json.")
     else:
         folder = _from_hub(name, allow_download=options.allow_download)
+        source = name
     _refuse_unsafe(name, folder, options)
     query, document = prompts_of(name, _read(folder / "config_sentence_transformers.json"))
     return ModelSpec(
@@ -87,6 +90,7 @@ def resolve_model(options: EmbedOptions) -> ModelSpec:
         max_tokens=_window(folder),
         query_prompt=query if options.query_prompt is None else options.query_prompt,
         document_prompt=document if options.document_prompt is None else options.document_prompt,
+        source=source,
     )
 
 
@@ -95,7 +99,7 @@ def _fake(name: str) -> ModelSpec:
     if width and not (width.isdigit() and 2 <= int(width) <= 4096):
         raise ModelError(f"'{name}' is not a fake model: write 'fake' or 'fake:DIM' with DIM from 2 to 4096.")
     dim = int(width) if width else _FAKE_DIM
-    return ModelSpec(f"fake:{dim}", None, "1", 256, "", "", fake_dim=dim)
+    return ModelSpec(f"fake:{dim}", None, "1", 256, "", "", fake_dim=dim, source=f"fake:{dim}")
 
 
 def _bundled() -> Path:

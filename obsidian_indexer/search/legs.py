@@ -27,6 +27,13 @@ class Leg:
     ranks: Mapping[int, int] = field(default_factory=dict)
     similarities: Mapping[int, float] = field(default_factory=dict)
 
+    @classmethod
+    def ranked(cls, scores: Mapping[int, float], similarities: Mapping[int, float] | None = None) -> Leg:
+        """A leg of these scores; without `similarities`, the scores are cosines themselves."""
+        order = sorted(scores, key=lambda chunk_id: (-scores[chunk_id], chunk_id))
+        ranks = {chunk_id: rank for rank, chunk_id in enumerate(order, 1)}
+        return cls(scores, ranks, scores if similarities is None else similarities)
+
 
 @dataclass(frozen=True, slots=True)
 class LiveVectors:
@@ -61,7 +68,7 @@ def keyword_leg(catalog: Catalog, words: str, limit: int, note_ids: Sequence[int
     first = _first_chunks(catalog.connection, [note_id for note_id in of_note if note_id not in represented])
     scores.update({chunk_id: _NOTE_SHARE * of_note[note_id] for note_id, chunk_id in first.items()})
     best = max(scores.values(), default=0.0) or 1.0
-    return _ranked({chunk_id: score / best for chunk_id, score in scores.items()})
+    return Leg.ranked({chunk_id: score / best for chunk_id, score in scores.items()}, {})
 
 
 def semantic_leg(
@@ -90,8 +97,7 @@ def semantic_leg(
         return Leg()
     low, high = min(similarities.values()), max(similarities.values())
     spread = (high - low) or 1.0
-    ranked = _ranked({chunk_id: (value - low) / spread for chunk_id, value in similarities.items()})
-    return Leg(ranked.scores, ranked.ranks, similarities)
+    return Leg.ranked({chunk_id: (value - low) / spread for chunk_id, value in similarities.items()}, similarities)
 
 
 def _known_or_prefix(connection: sqlite3.Connection, terms: list[str]) -> list[str]:
@@ -103,11 +109,6 @@ def _known_or_prefix(connection: sqlite3.Connection, terms: list[str]) -> list[s
         if exact is None:
             return [*terms[:-1], terms[-1] + "*"]
     return terms
-
-
-def _ranked(scores: Mapping[int, float]) -> Leg:
-    order = sorted(scores, key=lambda chunk_id: (-scores[chunk_id], chunk_id))
-    return Leg(scores, {chunk_id: rank for rank, chunk_id in enumerate(order, 1)})
 
 
 def _largest(values: NDArray[np.float32], count: int) -> list[int]:

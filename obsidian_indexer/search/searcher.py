@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from obsidian_indexer.embed.batch import Embedder
+from obsidian_indexer.embed.tokens import TextTokenizer
 from obsidian_indexer.errors import IndexerError, NoteError
 from obsidian_indexer.options import SearchOptions
 from obsidian_indexer.records import Hit, SearchResult
@@ -24,6 +25,8 @@ from obsidian_indexer.store.vectors import StoredModel
 # Below this share of known letters the model reads a query letter by letter, and its vector says next to nothing.
 _COVERED = 0.5
 _UNCOVERED_WEIGHT = 0.05
+# Enough of a note to tell its script.
+_COVERAGE_CHARS = 2000
 
 Nearest = Callable[[NDArray[np.float32], int], list[tuple[bytes, float]]]
 
@@ -52,8 +55,8 @@ class _Row:
 class Searcher:
     """Answers queries from one catalogue connection.
 
-    `embedder` gives the active model loaded and raises IndexerError when it cannot be; it is called only when a query
-    needs a vector. `uri` makes the link that opens a passage.
+    `embedder` gives the active model loaded, `tokenizer` its tokenizer alone; both raise IndexerError when that cannot
+    be and are called only when needed. `uri` makes the link that opens a passage.
     """
 
     def __init__(
@@ -63,12 +66,14 @@ class Searcher:
         *,
         meaning: Meaning | None,
         embedder: Callable[[], Embedder],
+        tokenizer: Callable[[], TextTokenizer],
         uri: Callable[[str, Sequence[str]], str],
     ) -> None:
         self._catalog = catalog
         self._options = options
         self._meaning = meaning
         self._embedder = embedder
+        self._tokenizer = tokenizer
         self._uri = uri
 
     def search(self, text: str, *, k: int, mode: str, group: str, explain: bool) -> SearchResult:
@@ -118,14 +123,7 @@ class Searcher:
         )
         if covered:
             return leg, self._options.semantic_weight, None
-        return (
-            leg,
-            _UNCOVERED_WEIGHT,
-            (
-                f"The model {self._meaning.model.name} does not know this script, so keywords lead. For meaning, set "
-                "embedding.model to a multilingual one such as intfloat/multilingual-e5-small or BAAI/bge-m3."
-            ),
-        )
+        return leg, _UNCOVERED_WEIGHT, _unknown_script(self._meaning.model.name, "so keywords lead")
 
     def _all_of(self, note_ids: Sequence[int] | None) -> dict[int, float]:
         """Filters without words: every matching note, the most recently changed first."""
@@ -158,10 +156,25 @@ class Searcher:
             self._catalog, self._meaning.model, centre, wanted, None, self._meaning.live, self._meaning.nearest
         )
         rows = self._rows(list(leg.scores))
-        fused = {chunk_id: leg.similarities[chunk_id] for chunk_id, found in rows.items() if found.note_id != row[0]}
-        hits = self._hits(Query(path, ""), fused, Leg(), leg, k, "note", explain=False)
+        others = Leg.ranked({c: leg.similarities[c] for c, found in rows.items() if found.note_id != row[0]})
+        hits = self._hits(Query(path, ""), others.scores, Leg(), others, k, "note", explain=False)
         took = round((time.perf_counter() - started) * 1000, 2)
-        return SearchResult(path, "similar", took, self._meaning.model.name, tuple(hits))
+        name = self._meaning.model.name
+        notice = None if self._covers_note(row[0]) else _unknown_script(name, "so likeness says little")
+        return SearchResult(path, "similar", took, name, tuple(hits), notice)
+
+    def _covers_note(self, note_id: int) -> bool:
+        """Whether the model knows the script that a note is mostly written in; a missing model is no reason to warn."""
+        texts = self._catalog.connection.execute(
+            "SELECT text FROM chunks WHERE note_id=? ORDER BY seq LIMIT 5", (note_id,)
+        ).fetchall()
+        sample = " ".join(row[0] for row in texts)[:_COVERAGE_CHARS]
+        try:
+            foreign = sum(not char.isascii() for char in sample if char.isalpha())
+            mostly_foreign = 2 * foreign > sum(char.isalpha() for char in sample)
+            return not mostly_foreign or self._tokenizer().coverage(sample) >= _COVERED
+        except IndexerError:
+            return True
 
     def _hits(
         self,
@@ -219,6 +232,13 @@ class Searcher:
                     chunk_id, note_id, path_from_row(path), title, strings_from_json(headings), start, end, text
                 )
         return found
+
+
+def _unknown_script(model: str, consequence: str) -> str:
+    return (
+        f"The model {model} does not know this script, {consequence}. For meaning, set embedding.model to a "
+        "multilingual one such as intfloat/multilingual-e5-small or BAAI/bge-m3."
+    )
 
 
 def _fuse(keyword: Leg, semantic: Leg, weight: float) -> dict[int, float]:

@@ -6,9 +6,10 @@ The full-text rows and block counts are rewritten with them, so no reader ever s
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -208,10 +209,15 @@ class Notes:
         """How many notes their own tags or properties keep out."""
         return int(self._db.execute("SELECT count(*) FROM notes WHERE state = 'ignored'").fetchone()[0])
 
-    def states(self) -> Iterator[tuple[str, str, str | None]]:
-        """Path, state and reason of every stored note, by path."""
-        for path, state, reason in self._db.execute("SELECT path, state, reason FROM notes ORDER BY path"):
-            yield path_from_row(path), state, reason
+    def remarks(self) -> dict[str, str]:
+        """What there is to say of a note, by path: why it is left out, or what in it could not be read as written."""
+        found: dict[str, str] = {}
+        for path, reason, warnings in self._db.execute(
+            "SELECT path, reason, warnings FROM notes WHERE reason IS NOT NULL OR warnings <> '[]'"
+        ):
+            said = [f"line {warning['line']}: {warning['message']}" for warning in json.loads(warnings)]
+            found[path_from_row(path)] = reason or "; ".join(said)
+        return found
 
 
 def _matched(wanted: Mapping[int, T], stored: Mapping[int, T]) -> dict[int, int]:

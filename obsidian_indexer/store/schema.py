@@ -63,7 +63,8 @@ CREATE INDEX chunks_note ON chunks(note_id);
 CREATE INDEX chunks_key ON chunks(key, n_tokens);
 CREATE TABLE models(
   id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, name TEXT NOT NULL, dim INTEGER NOT NULL,
-  identity TEXT NOT NULL, dtype TEXT NOT NULL
+  identity TEXT NOT NULL, dtype TEXT NOT NULL,
+  source TEXT NOT NULL                -- what names it in the settings
 );
 CREATE TABLE vectors(
   id INTEGER PRIMARY KEY,

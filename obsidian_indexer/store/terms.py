@@ -16,7 +16,10 @@ _UNSPACED = (
     "\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
 )
 # The Brahmic blocks are listed because their vowel signs are marks, which `\w` leaves out.
-_RUN = re.compile(rf"([{_UNSPACED}]+)|((?:[^\W{_UNSPACED}_]|[\u0300-\u036f\u0900-\u0dff])+)")
+# An emoji is a word: people put them into titles and tags.
+_RUN = re.compile(
+    rf"([{_UNSPACED}]+)|((?:[^\W{_UNSPACED}_]|[\u0300-\u036f\u0900-\u0dff])+|[\u2600-\u27bf\U0001f000-\U0001faff])"
+)
 
 _ASCII_WORD = re.compile("[a-z0-9]+")
 _ACCENT = re.compile("[\u0300-\u036f]+")

@@ -22,7 +22,10 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """A model that has vectors here. `identity` is all that shapes a vector save the number format, as JSON."""
+    """A model that has vectors here.
+
+    `identity` is all that shapes a vector save the number format, as JSON; `source` names the model in the settings.
+    """
 
     id: int
     fingerprint: str
@@ -30,6 +33,7 @@ class StoredModel:
     dim: int
     identity: str
     dtype: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +55,27 @@ class VectorTable:
 
     def models(self) -> list[StoredModel]:
         """Every model that was used here."""
-        rows = self._db.execute("SELECT id, fingerprint, name, dim, identity, dtype FROM models ORDER BY id")
+        rows = self._db.execute("SELECT id, fingerprint, name, dim, identity, dtype, source FROM models ORDER BY id")
         return [StoredModel(*row) for row in rows]
 
-    def add_model(self, fingerprint: str, name: str, dim: int, identity: str, dtype: str) -> StoredModel:
-        """The model with this fingerprint, made if it is new."""
+    def add_model(
+        self, fingerprint: str, name: str, dim: int, identity: str, dtype: str, *, source: str = ""
+    ) -> StoredModel:
+        """The model with this fingerprint, made if it is new; `source` says where it was found, empty for its name."""
         self._db.execute(
-            "INSERT OR IGNORE INTO models(fingerprint, name, dim, identity, dtype) VALUES (?,?,?,?,?)",
-            (fingerprint, name, dim, identity, dtype),
+            "INSERT INTO models(fingerprint, name, dim, identity, dtype, source) VALUES (?,?,?,?,?,?) "
+            "ON CONFLICT(fingerprint) DO UPDATE SET source = excluded.source",
+            (fingerprint, name, dim, identity, dtype, source or name),
         )
         row = self._db.execute(
-            "SELECT id, fingerprint, name, dim, identity, dtype FROM models WHERE fingerprint=?", (fingerprint,)
+            "SELECT id, fingerprint, name, dim, identity, dtype, source FROM models WHERE fingerprint=?", (fingerprint,)
         ).fetchone()
         return StoredModel(*row)
 
     def active(self) -> StoredModel | None:
         """The model whose vectors answer searches."""
         row = self._db.execute(
-            "SELECT m.id, m.fingerprint, m.name, m.dim, m.identity, m.dtype FROM models m "
+            "SELECT m.id, m.fingerprint, m.name, m.dim, m.identity, m.dtype, m.source FROM models m "
             "JOIN meta ON meta.key='active_model' AND meta.value = m.fingerprint"
         ).fetchone()
         return None if row is None else StoredModel(*row)

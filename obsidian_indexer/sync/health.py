@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from obsidian_indexer.options import Options
 from obsidian_indexer.records import FileStat, IgnoredFile, ModelStatus, NoteEntry, Status
 from obsidian_indexer.store.catalog import Catalog
+from obsidian_indexer.store.vectors import StoredModel
 from obsidian_indexer.vault import scan
 
 
 def read_status(catalog: Catalog, options: Options, *, writer: str | None, notes: bool) -> Status:
-    """The health of an index; `notes` adds an entry for every file, which scans the vault."""
+    """The health of an index, files on disk compared by date and size; `notes` adds the entry of every file.
+
+    `pending`, `failed` and `ignored` count entries, so they are files.
+    """
     n_notes, n_chunks = catalog.notes.counts()
     active = catalog.vectors.active()
-    failures = tuple(catalog.notes.failures())
+    entries = _entries(catalog, options, active)
+    states = Counter(entry.state for entry in entries)
     models = tuple(
         ModelStatus(
             name=model.name,
@@ -28,24 +35,23 @@ def read_status(catalog: Catalog, options: Options, *, writer: str | None, notes
         data_dir=str(options.data_dir),
         notes=n_notes,
         chunks=n_chunks,
-        pending=catalog.vectors.count_pending(active.id if active else None),
-        failed=len(failures),
-        ignored=int(catalog.meta("ignored") or 0) + catalog.notes.count_ignored(),
+        pending=states["pending"],
+        failed=states["failed"],
+        ignored=states["ignored"],
         models=models,
         store_kind=options.store.kind,
         store_vectors=catalog.vectors.count(active.id, stored=True) if active else 0,
         last_index=catalog.meta("last_index"),
         writer=writer,
-        failures=failures,
-        entries=tuple(_entries(catalog, options)) if notes else (),
+        failures=tuple(catalog.notes.failures()),
+        entries=tuple(entries) if notes else (),
     )
 
 
-def _entries(catalog: Catalog, options: Options) -> list[NoteEntry]:
+def _entries(catalog: Catalog, options: Options, active: StoredModel | None) -> list[NoteEntry]:
     stored = catalog.notes.stored()
-    reasons = {path: reason for path, state, reason in catalog.notes.states() if state == "ignored"}
+    remarks = catalog.notes.remarks()
     failed = {failure.path: failure.reason for failure in catalog.notes.failures()}
-    active = catalog.vectors.active()
     waiting = set(catalog.vectors.pending_paths(active.id if active else None))
 
     def state_of(entry: FileStat) -> tuple[str, str | None]:
@@ -58,7 +64,7 @@ def _entries(catalog: Catalog, options: Options) -> list[NoteEntry]:
             return "pending", "changed since the last run"
         if note.state == "indexed" and entry.path in waiting:
             return "pending", "not embedded yet"
-        return note.state, reasons.get(entry.path)
+        return note.state, remarks.get(entry.path)
 
     return [
         NoteEntry(entry.path, "ignored", entry.reason)

@@ -8,6 +8,7 @@ then the store, and whatever is missing is found again by comparing. Only the ho
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -100,6 +101,7 @@ class Processor:
         try:
             found = self._scan(full, scope)
             self._read(found, full, limit)
+            self._forget_failures(scope)
             self._embed(full)
             self._store()
         except Cancelled:
@@ -107,8 +109,6 @@ class Processor:
         self._progress.enter(Stage.DONE)
         with self._catalog.transaction():
             self._catalog.set_meta("last_index", datetime.now(UTC).isoformat(timespec="seconds"))
-            if found.seen and scope is None:
-                self._catalog.set_meta("ignored", str(found.ignored))
         return self._report(found, time.monotonic() - started, cancelled, whole=scope is None)
 
     # --- scan and compare
@@ -127,8 +127,8 @@ class Processor:
         return found
 
     def _counted(self, scope: Scope | None) -> Iterator[FileStat | IgnoredFile]:
-        for entry in scan(self._options.vault_path, self._options.vault, scope=scope):
-            self._progress.notes_seen += 1
+        for entry in scan(self._options.vault_path, self._options.vault, include_ignored=True, scope=scope):
+            self._progress.notes_seen += isinstance(entry, FileStat)
             yield entry
 
     # --- files to rows
@@ -241,6 +241,14 @@ class Processor:
                 self._on_event(ChangeEvent(Change(note.path, ChangeKind.REMOVED)))
             self._cancel.check()
 
+    def _forget_failures(self, scope: Scope | None) -> None:
+        """A note that failed and is gone is no failure any more, though it never had a row of its own."""
+        for failure in self._catalog.notes.failures():
+            in_scope = failure.stage != "embed" and (scope is None or scope.holds(failure.path))
+            if in_scope and not os.path.lexists(self._options.vault_path / failure.path):
+                with self._catalog.transaction():
+                    self._catalog.notes.remove(failure.path)
+
     def _fail(self, failure: Failure) -> None:
         """List a failure and go on."""
         with self._catalog.transaction():
@@ -295,7 +303,7 @@ class Processor:
         spec, engine, vectors = self._spec, embedder.engine, self._catalog.vectors
         with self._catalog.transaction():
             model = vectors.add_model(
-                spec.fingerprint(engine.dtype), spec.name, engine.dim, spec.identity, engine.dtype
+                spec.fingerprint(engine.dtype), spec.name, engine.dim, spec.identity, engine.dtype, source=spec.source
             )
             if vectors.active() is None:
                 vectors.activate(model)
@@ -365,14 +373,13 @@ class Processor:
         model = self._model or self._catalog.vectors.active()
         _, chunks = self._catalog.notes.counts()
         pending = self._catalog.vectors.count_pending(model.id if model else None)
-        touched = tally.added + tally.modified + tally.renamed + excluded + len(tally.failures)
         return IndexReport(
             seen=found.seen,
             added=tally.added,
             modified=tally.modified,
             removed=tally.removed,
             renamed=tally.renamed,
-            unchanged=max(0, found.seen - touched),
+            unchanged=max(0, found.seen - len(found.to_read) + tally.unchanged - excluded + tally.excluded),
             ignored=found.ignored + excluded,
             chunks=chunks,
             embedded=done.texts,

@@ -19,12 +19,15 @@ _COMMIT_S = 1.0
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of one run. `failures` are notes; texts that could not be embedded are counted apart."""
+    """Counts of one run. `unchanged` are notes that were read and found as before; `failures` are notes, texts that
+    could not be embedded are counted apart.
+    """
 
     added: int = 0
     modified: int = 0
     removed: int = 0
     renamed: int = 0
+    unchanged: int = 0
     excluded: int = 0
     warnings: int = 0
     failures: list[Failure] = field(default_factory=list)
@@ -94,6 +97,7 @@ class NoteWriter:
         path = prepared.stat.path
         if rows is None:
             notes.touch(prepared.stat, prepared.read_ns)
+            tally.unchanged += 1
             return None
         before = self._stored.get(path)
         old_path = self._renamed_from(rows.sha256, path) if before is None else None
@@ -112,6 +116,7 @@ class NoteWriter:
             tally.added += 1
             return Change(path, ChangeKind.ADDED)
         if before.sha256 == rows.sha256 and before.state != "ignored":
+            tally.unchanged += 0 if self._again else 1
             return None
         tally.modified += 1
         return Change(path, ChangeKind.MODIFIED)

@@ -9,6 +9,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -17,6 +18,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
+from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
 from obsidian_indexer.errors import IndexerError
@@ -27,6 +29,7 @@ from obsidian_indexer.tui.bridge import Bridge, Phase, Warmth
 from obsidian_indexer.tui.face import EngineFace, OpenEngine
 from obsidian_indexer.tui.opening import open_in_obsidian, run_editor
 from obsidian_indexer.tui.output import divert_output
+from obsidian_indexer.tui.picture import picture_path, shown_path, write_picture
 from obsidian_indexer.tui.screens.index import IndexScreen
 from obsidian_indexer.tui.screens.menu import MenuScreen
 from obsidian_indexer.tui.screens.panels import FaultPanel, QuittingPanel
@@ -90,6 +93,7 @@ class IndexerApp(App[int]):
         self.left_running = False
         self.interrupted = False
         self._on_ready = on_ready
+        self._kept_theme = self.theme
 
     # ---- life cycle
 
@@ -100,6 +104,7 @@ class IndexerApp(App[int]):
     def on_mount(self) -> None:
         """Draw first, open the index afterwards."""
         self.set_interval(0.5, self._housekeeping)
+        self.theme_changed_signal.subscribe(self, self._theme_chosen)
         if sys.platform != "win32":
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
@@ -111,14 +116,15 @@ class IndexerApp(App[int]):
         self.bridge.phase, self.bridge.failure = Phase.OPENING, None
         start_work(self, self._open, "engine")
 
-    def reload_settings(self) -> None:
-        """Open the index again under changed settings; waits while a run is under way."""
+    def reload_settings(self) -> str:
+        """Open the index again under changed settings, after a run under way; returns a sentence on when, or nothing."""
         if self.bridge.indexing or self.bridge.watch_on:
             self.bridge.reload_due = True
-            self.say("Saved. It takes effect when the run under way has ended.")
-            return
+            if self.bridge.watch_on:
+                return "It takes effect when the watch is stopped."
+            return "It takes effect when the index run has ended."
         start_work(self, self._open, "engine")
-        self.say("Saved.")
+        return ""
 
     async def _open(self) -> None:
         try:
@@ -133,7 +139,7 @@ class IndexerApp(App[int]):
         self._on_ready(options)
         self.refresh_hz = options.ui.refresh_hz
         if options.ui.theme in self.available_themes:
-            self.theme = options.ui.theme
+            self._kept_theme = self.theme = options.ui.theme
         await self.bridge.refresh_status()
         await self.bridge.warm()
         await self.bridge.refresh_status()
@@ -208,6 +214,48 @@ class IndexerApp(App[int]):
         except IndexerError as error:
             self.say(str(error), severity="warning")
 
+    def hand_terminal_to(self, command: list[str]) -> None:
+        """Give the terminal to the editor, and take it back whatever becomes of it. Raises what the editor's call did."""
+        fault: Exception | None = None
+        with self.suspend():
+            # Textual takes the terminal back only where this block ends without an error.
+            try:
+                self.edit_file(command)
+            except Exception as error:  # noqa: BLE001 - raised again below
+                fault = error
+        if fault is not None:
+            raise fault
+
+    def take_picture(self) -> None:
+        """Save the screen as it is now in the user's downloads, or else in the home folder."""
+        path, svg = picture_path(), self.export_screenshot()
+
+        async def save() -> None:
+            try:
+                await self.bridge.outside(lambda: write_picture(path, svg))
+            except OSError as error:
+                self.say(f"The picture could not be saved as {shown_path(path)}: {error.strerror}", severity="error")
+            else:
+                self.say(f"Saved as {shown_path(path)}")
+
+        start_work(self, save, "picture")
+
+    def _theme_chosen(self, theme: Theme) -> None:
+        """A theme from the palette is kept for the next time."""
+        if theme.name != self.theme or theme.name == self._kept_theme:
+            return
+        self._kept_theme = theme.name
+        options = self.bridge.options
+        if options is not None:
+            self.bridge.options = replace(options, ui=replace(options.ui, theme=theme.name))
+        start_work(self, partial(self._keep_theme, theme.name), "theme")
+
+    async def _keep_theme(self, name: str) -> None:
+        try:
+            await self.bridge.outside(lambda: self.save_setting("ui", "theme", name))
+        except IndexerError as error:
+            self.say(f"The theme is not kept: {error}", severity="warning")
+
     def activity_for(self, screen: Screen[None]) -> str:
         """What runs in the background, in a few words; nothing where the screen shows it itself."""
         bridge = self.bridge
@@ -251,7 +299,12 @@ class IndexerApp(App[int]):
             yield SystemCommand(name.capitalize(), f"Show the {name} screen", lambda name=name: self.go(name))
         yield SystemCommand("Update the index", "Take up what changed", lambda: self.start_index(full=False))
         yield SystemCommand("Start watching", "Keep the index live", self.start_watch)
-        yield from super().get_system_commands(screen)
+        yield SystemCommand("Screenshot", "Save this screen as a picture", self._picture_soon)
+        yield from (own for own in super().get_system_commands(screen) if own.title != "Screenshot")
+
+    def _picture_soon(self) -> None:
+        """The palette is to be gone from the picture."""
+        self.set_timer(0.1, self.take_picture)
 
 
 def run_tui(

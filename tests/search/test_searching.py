@@ -127,6 +127,7 @@ def test_similar_notes_leave_out_the_note_itself(engine: Engine) -> None:
     found = [hit.path for hit in engine.similar("Coffee/Water.md").hits]
     assert "Coffee/Water.md" not in found
     assert found[0] == "Archive/Old water.md"
+    assert engine.similar("Coffee/Water.md").hits[0].semantic_rank == 1
 
 
 def test_similar_to_an_unknown_note_says_what_to_do(engine: Engine) -> None:
@@ -145,7 +146,7 @@ def test_without_the_model_keywords_answer_and_say_so(tmp_path: Path) -> None:
     vault = write_vault(tmp_path / "vault", NOTES)
     with open_engine(vault, tmp_path / "index") as engine:
         engine.index()
-        engine._catalog().connection.execute("UPDATE models SET name='gone/model', identity='{}'")
+        engine._catalog().connection.execute("UPDATE models SET name='gone/model', source='gone/model'")
     with open_engine(vault, tmp_path / "index") as engine:
         result = engine.search("ammonia heap")
         assert result.hits[0].path == "Garden/Compost.md"
@@ -159,6 +160,8 @@ def test_the_bundled_model_says_when_it_does_not_know_the_script(tmp_path: Path)
         korean = engine.search("블록을 연결하는 방법")
         assert korean.hits[0].path == "일기/옵시디언.md"
         assert "does not know this script" in (korean.notice or "")
+        assert "does not know this script" in (engine.similar("일기/김장.md").notice or "")
+        assert engine.similar("Coffee/Water.md").notice is None
         english = engine.search("what to do when the pile stinks")
         assert english.notice is None
         assert english.hits[0].path == "Garden/Compost.md"

@@ -44,6 +44,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
         ("the C++ standard", "C++"),
         ("ＦＵＬＬ　ｗｉｄｔｈ", "full width"),
         ("हिन्दी में लिखा", "हिन्दी"),
+        ("🍜 잔치국수", "🍜"),
     ],
 )
 def test_a_word_is_found_in_its_script(catalog: Catalog, document: str, query: str) -> None:

@@ -132,6 +132,30 @@ def test_an_emptied_vault_is_not_forgotten(engine: Engine, vault: Path) -> None:
     assert engine.index().removed == 0
 
 
+def test_a_failed_note_that_is_deleted_is_no_failure_any_more(engine: Engine, vault: Path) -> None:
+    bad = vault / "bad.md"
+    bad.write_bytes(bytes(range(256)) * 20)
+    assert [failure.path for failure in engine.index().failures] == ["bad.md"]
+    assert engine.status().failed == 1
+    bad.unlink()
+    assert engine.index().failures == ()
+    assert (engine.status().failed, engine.status().failures) == (0, ())
+
+
+def test_status_counts_files_as_it_lists_them(engine: Engine, vault: Path) -> None:
+    (vault / "picture.png").write_bytes(b"png")
+    (vault / "broken.md").write_text("---\na: [1\n---\nBody.\n", "utf-8")
+    report = engine.index(limit=2)
+    assert (report.added, report.unchanged) == (2, 0)
+    status = engine.status(notes=True)
+    states = [entry.state for entry in status.entries]
+    counted = (status.pending, status.failed, status.ignored)
+    assert counted == (states.count("pending"), states.count("failed"), states.count("ignored")) == (3, 0, 1)
+    assert engine.index().ignored == 1
+    remarks = {entry.path: entry.reason for entry in engine.status(notes=True).entries}
+    assert (remarks["broken.md"] or "").startswith("line 3: ")
+
+
 def test_limit_reads_so_many_notes_and_the_next_run_the_rest(engine: Engine) -> None:
     assert engine.index(limit=1).added == 1
     assert engine.index(limit=2).added == 2
@@ -256,6 +280,18 @@ def test_another_model_leaves_the_first_ones_vectors_in_place(vault: Path, tmp_p
     with open_engine(vault, data_dir, model="fake") as engine:
         assert engine.index().embedded == 0
         assert engine.search("heron").model == "fake:64"
+
+
+def test_an_index_keeps_its_model_until_another_is_named(vault: Path, tmp_path: Path) -> None:
+    with open_engine(vault, tmp_path / "index", model="fake:32") as engine:
+        engine.index()
+    (vault / "new.md").write_text("one more heron", "utf-8")
+    with open_engine(vault, tmp_path / "index", model="default") as engine:
+        assert engine.index().embedded == 1
+        assert [(model.name, model.active) for model in engine.status().models] == [("fake:32", True)]
+        assert engine.search("heron").notice is None
+    with open_engine(vault, tmp_path / "index", model="fake") as engine:
+        assert "made with fake:32" in (engine.search("heron").notice or "")
 
 
 def test_a_half_built_model_does_not_answer(vault: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
