@@ -222,10 +222,10 @@ def _checked(source: Source) -> Checked:
         for name in raw:
             if name not in model.model_fields:
                 hint = _did_you_mean(name, model.model_fields)
-                raise ConfigError(f"{source.describe(section, name)}: unknown setting '{section}.{name}'.{hint}")
+                raise ConfigError(f"{_lead(source, section, name)}unknown setting '{section}.{name}'.{hint}")
             if section == "vault" and name in LOCATION_DOCS and not source.allows_location:
                 raise ConfigError(
-                    f"{source.describe(section, name)}: 'vault.{name}' cannot be set in the vault's own file. "
+                    f"{_lead(source, section, name)}'vault.{name}' cannot be set in the vault's own file. "
                     "Put it in the user's file or on the command line."
                 )
         try:
@@ -240,8 +240,40 @@ def _explain(source: Source, section: str, error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
         name = str(problem["loc"][0])
-        lines.append(f"{source.describe(section, name)}: {section}.{name} = {problem['input']!r}: {problem['msg']}.")
-    return "\n".join(lines)
+        lead = _lead(source, section, name)
+        found = f" = {problem['input']!r}, but it" if lead else ""
+        lines.append(f"{lead}{section}.{name}{found} must be {_requirement(section, name)}.")
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _lead(source: Source, section: str, name: str) -> str:
+    """The value's origin before a message; nothing where the reader has just given it."""
+    origin = source.describe(section, name)
+    return f"{origin}: " if origin else ""
+
+
+def _requirement(section: str, name: str) -> str:
+    """What a setting takes, in words."""
+    if section == "vault" and name in LOCATION_DOCS:
+        return "a path"
+    declared = declarations(section)[name]
+    if choices := declared.metadata["choices"]:
+        return f"one of {', '.join(choices)}"
+    match declared.default:
+        case bool():
+            return "true or false"
+        case int():
+            kind = "a whole number"
+        case float():
+            kind = "a number"
+        case tuple():
+            return "a list of texts"
+        case _:
+            return "text"
+    low, high = declared.metadata["ge"], declared.metadata["le"]
+    if low is not None and high is not None:
+        return f"{kind} from {low:g} to {high:g}"
+    return kind if low is None else f"{kind} of at least {low:g}"
 
 
 def load(
@@ -261,12 +293,14 @@ def load(
     environment, flags = _checked(_environment_source(env)), _checked(_flag_source(overrides or {}))
     location = _merge((user, environment, flags))
     if around is not None and ("vault", "path") not in flags and (found := _find_vault(around)):
-        location["vault", "path"] = (found, f"found around {around}")
-    vault, vault_source, problem = _locate_vault(*location["vault", "path"], around or cwd or Path.cwd())
+        location["vault", "path"] = (found, f"nearest vault at or above {around}")
+    start = around or cwd or Path.cwd()
+    vault, vault_source, problem = _locate_vault(*location["vault", "path"], start, user_path)
     if vault is None:
         return Settings(_rows(location), user_path, None, (), problem, None)
     data_dir, data_dir_source = location["vault", "data_dir"]
     data_dir = default_data_dir(vault) if data_dir is None else data_dir.expanduser().resolve()
+    _refuse_file(data_dir, data_dir_source)
     vault_file = data_dir / VAULT_FILE_NAME
     own = _checked(_file_source(vault_file, label=VAULT_LABEL, allows_location=False))
     merged = _merge((user, own, environment, flags))
@@ -296,14 +330,16 @@ def _find_vault(start: Path) -> Path | None:
     return find_vault(start)
 
 
-def _locate_vault(chosen: Path | None, source: str, start: Path) -> tuple[Path | None, str, str | None]:
+def _locate_vault(
+    chosen: Path | None, source: str, start: Path, user_path: Path
+) -> tuple[Path | None, str, str | None]:
     """The resolved vault and its origin, or None and what is wrong."""
     if chosen is None:
-        chosen, source = _find_vault(start), f"found around {start}"
+        chosen, source = _find_vault(start), f"nearest vault at or above {start}"
         if chosen is None:
             problem = (
                 f"No vault: no folder at or above {start} holds '.obsidian'. Name one with --vault PATH, "
-                "or set 'path' under [vault] in the settings file."
+                f"or set 'path' under [vault] in {user_path}."
             )
             return None, DEFAULT, problem
     vault = Path(chosen).expanduser().resolve()
@@ -314,6 +350,14 @@ def _locate_vault(chosen: Path | None, source: str, start: Path) -> tuple[Path |
     if not os.access(vault, os.R_OK | os.X_OK):
         return None, source, f"The vault {vault} cannot be read. Check its permissions."
     return vault, source, None
+
+
+def _refuse_file(data_dir: Path, source: str) -> None:
+    """Raises ConfigError when a file stands where the index folder, or a folder above it, should be."""
+    for place in (data_dir, *data_dir.parents):
+        if os.path.isfile(place):  # noqa: PTH113 - a place that may not be looked at is told of by whoever opens it
+            what = "is a file" if place == data_dir else f"lies below the file {place}"
+            raise ConfigError(f"The index folder {data_dir} {what} (from {source}). Name a folder with --data-dir.")
 
 
 def _options(merged: Merged) -> Options:
@@ -346,23 +390,24 @@ def save(
     """Write one setting to a settings file, keeping its comments and order; None takes it out. Returns the file.
 
     Without `to`, what concerns the person (the `ui` section, where the vault is) goes to the user's file and the rest
-    to the vault's own, unless the vault's file sets it already and would win. Raises ConfigError.
+    to the vault's own, unless the vault's file sets it already and would win; a value is taken out of the file it comes
+    from. Raises ConfigError.
     """
     import tomlkit
 
     personal = section == "ui" or (section == "vault" and name in LOCATION_DOCS)
-    set_in_vault = any(
-        (r.section, r.name) == (section, name) and r.source.startswith(VAULT_LABEL) for r in settings.rows
-    )
+    source = next((row.source for row in settings.rows if (row.section, row.name) == (section, name)), DEFAULT)
+    in_vault, in_user = source.startswith(VAULT_LABEL), source.startswith(USER_LABEL)
     if to is None:
-        to = "user" if settings.vault_file is None or (personal and not set_in_vault) else "vault"
+        mine = (personal and not in_vault) or (value is None and in_user)
+        to = "user" if settings.vault_file is None or mine else "vault"
     path = settings.user_file if to == "user" else settings.vault_file
     if path is None:
         raise ConfigError("The vault's own settings need a vault. Name one with --vault PATH.")
     if section not in sections():
         raise ConfigError(f"Unknown section '{section}'.{_did_you_mean(section, sections())}")
     if value is not None:
-        _checked(Source({section: {name: value}}, lambda *_: "new value", to == "user"))
+        _checked(Source({section: {name: value}}, lambda *_: "", to == "user"))
     _read_toml(path)
     document = tomlkit.parse(path.read_text("utf-8-sig") if path.exists() else "")
     table = document.setdefault(section, tomlkit.table())

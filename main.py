@@ -1,18 +1,20 @@
 """The composition root: reads settings, opens the engine, starts one surface.
 
-Nothing heavy is imported here: worker processes are spawned and import this file again.
+Next to nothing is imported here: worker processes are spawned and import this file again, and until `main` runs,
+Ctrl+C is answered with a traceback.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from functools import cache, partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # the name that checkers know; importing it would cost more than the rest
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
+
     from config import Settings
     from obsidian_indexer.engine import Engine
     from obsidian_indexer.events import EventSink
@@ -29,20 +31,37 @@ ENVIRONMENT = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
 }
+INTERRUPTED = 130
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code."""
+    try:
+        return _run(args)
+    except KeyboardInterrupt:  # commands hear it themselves; this one came while they were being imported
+        print("Interrupted.", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+
+
+def _run(args: Sequence[str] | None) -> int:
     # The index holds the text of private notes: whatever a library creates is for the owner alone.
     user_umask = os.umask(0o077)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     _make_streams_safe()
+    from functools import cache, partial
+
     from obsidian_indexer.cli.app import run
     from obsidian_indexer.cli.session import Composition
 
     run_tui = partial(_run_tui, user_umask)
-    composition = Composition(load=_load, open_engine=_open_engine, parse_note=_parse_note, run_tui=run_tui)
+    inspector = cache(_inspector)
+    composition = Composition(
+        load=_load,
+        open_engine=_open_engine,
+        parse_note=lambda options, path: inspector(_prepare(options)).inspect(path),
+        run_tui=run_tui,
+    )
     return run(sys.argv[1:] if args is None else args, composition)
 
 
@@ -76,11 +95,6 @@ def _open_engine(options: Options, on_event: EventSink) -> Engine:
     return Engine.open(_prepare(options), on_event=on_event)
 
 
-def _parse_note(options: Options, path: str) -> Any:
-    return _inspector(_prepare(options)).inspect(path)
-
-
-@cache
 def _inspector(options: Options) -> Any:
     from obsidian_indexer.sync.inspect import NoteInspector
 

@@ -1,6 +1,7 @@
 """The command tree, its common options, and the one place where an error becomes a message and an exit code.
 
-Exit codes: 0 done, 1 done with failures (listed), 2 usage, configuration or a missing vault, 130 interrupted.
+Exit codes: 0 done, 1 done with failures (listed) or not all of the output could be written, 2 usage, configuration or
+a missing vault, 130 interrupted, 141 the reader of the output left early.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from obsidian_indexer.cli.indexing import index, watch
 from obsidian_indexer.cli.inspecting import config, parse, status
 from obsidian_indexer.cli.interrupt import INTERRUPTED
 from obsidian_indexer.cli.searching import search, similar, uri
-from obsidian_indexer.cli.session import Composition, Session, complain
+from obsidian_indexer.cli.session import Composition, Session
+from obsidian_indexer.cli.stream import OutputError, complain, flush_output
 from obsidian_indexer.errors import Cancelled, IndexerError, QueryError
 
-DONE, USAGE = 0, 2
+DONE, WITH_FAILURES, USAGE = 0, 1, 2
+# What a shell reports for a program that SIGPIPE ended.
+READER_LEFT = 141
 
 
 @click.group(
@@ -52,12 +56,18 @@ def run(args: Sequence[str], composition: Composition) -> int:
 def _guarded(call: Callable[[], Any]) -> int:
     try:
         code = call()
+        flush_output()
     except click.ClickException as error:
         error.show()
         return USAGE
     except (click.Abort, KeyboardInterrupt, Cancelled):
         complain("Interrupted.")
         return INTERRUPTED
+    except OutputError as error:
+        if error.reader_left:
+            return READER_LEFT
+        complain(f"Error: The output cannot be written ({error}).")
+        return WITH_FAILURES
     except QueryError as error:
         complain(f"Error: {error}" + ("" if error.position is None else f" (at character {error.position + 1})"))
         return USAGE

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from obsidian_indexer.cli.stream import writing
+
 
 def _common_options() -> list[click.Parameter]:
     """The options that every command takes; each also stands before the command."""
@@ -42,6 +44,10 @@ class _TakesCommonOptions(click.Command):
         common = _common_options()
         self._common = [option.name for option in common if option.name]
         self.params.extend(common)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with writing():  # --help and --version print from here
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         ctx.obj = ctx.obj.over(**{name: ctx.params.pop(name) for name in self._common})

@@ -12,8 +12,9 @@ from obsidian_indexer.cli.command import Command
 from obsidian_indexer.cli.interrupt import INTERRUPTED, run_in_worker
 from obsidian_indexer.cli.output import event_object, index_object, write_json
 from obsidian_indexer.cli.progress import Display, Lines, Silence, open_display
-from obsidian_indexer.cli.session import Session, complain
-from obsidian_indexer.cli.text import event_text, index_summary
+from obsidian_indexer.cli.session import Session
+from obsidian_indexer.cli.stream import OutputError, complain, emit
+from obsidian_indexer.cli.text import event_text, index_summary, path_text
 from obsidian_indexer.events import CancelToken, Event, NoticeEvent, Progress
 
 DONE, WITH_FAILURES = 0, 1
@@ -47,11 +48,11 @@ def index(session: Session, full: bool, limit: int | None, batch_size: int | Non
     for notice in notices:
         session.say(notice)
     for failure in report.failures:
-        complain(f"failed: {failure.path}: {failure.stage}: {failure.reason}")
+        complain(f"failed: {path_text(failure.path)}: {failure.stage}: {failure.reason}")
     if session.as_json:
         write_json(index_object(report, vault))
     elif not session.quiet:
-        click.echo(index_summary(report))
+        emit(index_summary(report))
     if report.cancelled:
         complain("Stopped; run it again to go on from here.")
         return INTERRUPTED
@@ -63,17 +64,27 @@ def index(session: Session, full: bool, limit: int | None, batch_size: int | Non
 def watch(session: Session) -> int:
     """Keep the index live until Ctrl+C; with --json one object per event."""
     progress, cancel = Progress(), CancelToken()
+    lost: list[OutputError] = []
 
     def show_event(event: Event) -> None:
-        if session.as_json:
-            write_json({**event_object(event), "at": datetime.now(UTC).isoformat(timespec="milliseconds")})
-        elif line := event_text(event):
-            print(line, flush=True)
+        if lost:
+            return
+        try:
+            if session.as_json:
+                write_json({**event_object(event), "at": datetime.now(UTC).isoformat(timespec="milliseconds")})
+            elif line := event_text(event):
+                emit(line)
+        except OutputError as error:
+            # The engine calls from the middle of its work: it is asked to stop, and what happened is told afterwards.
+            lost.append(error)
+            cancel.cancel()
 
     with session.open(show_event) as engine:
         # No bar: it would run through the lines of the events, which go to the same terminal.
         display = Silence() if session.quiet else Lines(progress, stages=False)
         _shown(lambda: engine.watch(cancel=cancel, on_event=show_event, progress=progress), display, cancel)
+    if lost:
+        raise lost[0]
     return INTERRUPTED if cancel.cancelled else DONE
 
 
@@ -84,7 +95,7 @@ def _shown(work: Callable[[], Result], display: Display, cancel: CancelToken) ->
             work,
             cancel=cancel,
             on_tick=display.tick,
-            on_interrupt=lambda: complain("Stopping after this batch; Ctrl+C again stops at once."),
+            on_interrupt=lambda: complain("Stopping…; Ctrl+C again stops at once."),
         )
     finally:
         display.close()

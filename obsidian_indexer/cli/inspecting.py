@@ -8,8 +8,9 @@ import click
 
 from obsidian_indexer.cli.command import Command, Group
 from obsidian_indexer.cli.output import parse_object, settings_object, status_object, write_json
-from obsidian_indexer.cli.session import Session, complain, note_path
-from obsidian_indexer.cli.text import parse_text, settings_text, show, status_text
+from obsidian_indexer.cli.session import Session, existing_note
+from obsidian_indexer.cli.stream import complain
+from obsidian_indexer.cli.text import files_text, parse_text, path_text, settings_text, show, status_text
 from obsidian_indexer.errors import NoteError
 
 DONE, WITH_FAILURES = 0, 1
@@ -38,9 +39,11 @@ def parse(session: Session, notes: tuple[str, ...]) -> int:
     for name in notes:
         try:
             options = session.settings(around=Path(name).absolute()).options
-            note, chunks, places = session.composition.parse_note(options, note_path(options, name))
+            note, chunks, places = session.composition.parse_note(options, existing_note(options, name))
         except NoteError as error:
-            complain(f"failed: {name}: {error}")
+            # Most messages name the note themselves, in one way or the other.
+            named = Path(name).name in str(error) or path_text(name) in str(error)
+            complain(f"failed: {error}" if named else f"failed: {path_text(name)}: {error}")
             failed = True
             continue
         if session.as_json:
@@ -58,10 +61,10 @@ def config() -> None:
 @config.command("show")
 @click.pass_obj
 def show_config(session: Session) -> int:
-    """Show every setting, its value and where it came from."""
-    rows = session.settings().rows
+    """Show every setting, its value and where it came from, and the files that settings can be written into."""
+    loaded = session.settings()
     if session.as_json:
-        write_json(settings_object(rows))
+        write_json(settings_object(loaded.rows, user_file=loaded.user_file, vault_file=loaded.vault_file))
     else:
-        show(settings_text(rows))
+        show(*files_text(loaded.user_file, loaded.vault_file), settings_text(loaded.rows))
     return DONE

@@ -8,7 +8,9 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 
+from obsidian_indexer.cli.stream import emit
 from obsidian_indexer.events import (
     ChangeEvent,
     Event,
@@ -56,10 +58,10 @@ def write_json(value: object) -> None:
     """One line of JSON on stdout, flushed, safe on any terminal and in any encoding."""
     line = _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(jsonable(value), ensure_ascii=False))
     try:
-        line.encode(sys.stdout.encoding or "utf-8")
+        line.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         line = json.dumps(jsonable(value))
-    print(line, flush=True)
+    emit(line)
 
 
 def index_object(report: IndexReport, options: Options) -> dict[str, object]:
@@ -86,6 +88,7 @@ def index_object(report: IndexReport, options: Options) -> dict[str, object]:
         "seconds": report.seconds,
         "seconds_by_stage": dict.fromkeys(STAGES, 0.0) | dict(report.seconds_by_stage),
         "chunks_per_second": report.chunks_per_second,
+        "cancelled": report.cancelled,
     }
 
 
@@ -186,12 +189,19 @@ def _failures(failures: Sequence[Failure]) -> list[dict[str, str]]:
     return [{"path": failure.path, "stage": failure.stage, "reason": failure.reason} for failure in failures]
 
 
-def settings_object(rows: Iterable[SettingRow]) -> dict[str, dict[str, object]]:
-    """The shape of `config show --json`: section → name → value, source and documentation."""
-    shown: dict[str, dict[str, object]] = {}
+def settings_object(
+    rows: Iterable[SettingRow], *, user_file: Path, vault_file: Path | None
+) -> dict[str, dict[str, object]]:
+    """The shape of `config show --json`: section → name → value, source and documentation; and the settings `files`."""
+    shown: dict[str, dict[str, object]] = {"files": {"user": _settings_file(user_file)}}
+    shown["files"]["vault"] = None if vault_file is None else _settings_file(vault_file)
     for row in rows:
         shown.setdefault(row.section, {})[row.name] = {"value": row.value, "source": row.source, "doc": row.doc}
     return shown
+
+
+def _settings_file(path: Path) -> dict[str, object]:
+    return {"path": path, "exists": path.exists()}
 
 
 def event_object(event: Event) -> dict[str, object]:

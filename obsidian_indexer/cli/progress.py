@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Protocol
 
+from obsidian_indexer.cli.stream import complain
 from obsidian_indexer.events import Progress, ProgressSnapshot, Stage
 from obsidian_indexer.sanitize import clean_line
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
 CHUNKS_PER_LINE = 1000
+_COUNTED = (Stage.SCAN, Stage.PARSE, Stage.EMBED, Stage.STORE)
+_ORDER = tuple(Stage)
 
 
 class Display(Protocol):
@@ -47,41 +50,48 @@ class Silence:
 
 
 class Lines:
-    """One line for each stage and one for every thousand chunks: done, failed, rate."""
+    """One line for each stage that had something to do, when it ends, and one for every thousand chunks."""
 
     def __init__(self, progress: Progress, *, stages: bool = True) -> None:
         self._progress = progress
-        self._stages = stages
-        self._stage = Stage.IDLE
+        self._due = list(_COUNTED) if stages else []
+        self._says_waits = stages
+        self._stage, self._untold = Stage.IDLE, False
         self._chunks = 0
 
     def tick(self) -> None:
         """Write the lines that have become due since the last call."""
         now = self._progress.snapshot()
-        if now.stage is Stage.EMBED:
-            self._enter(now)  # before its own chunks; every other stage comes after them
+        self._end_stages(now, before=Stage.EMBED)
         # A fast run may pass several thousands between two samples; each still gets its line.
         while now.chunks_done - self._chunks >= CHUNKS_PER_LINE:
             self._chunks += CHUNKS_PER_LINE
-            self._write(
+            complain(
                 f"{self._chunks} of {now.chunks_total} chunks done, {now.failures} failed, "
                 f"{now.chunks_per_second:.1f} chunks/s"
             )
         if now.chunks_done < self._chunks:
             self._chunks = 0  # the next run of a watch counts from the start
-        self._enter(now)
+        self._end_stages(now, before=Stage.DONE)
+        self._tell_wait(now)
 
     def close(self) -> None:
         """Nothing to clear."""
 
-    def _enter(self, now: ProgressSnapshot) -> None:
-        if now.stage is not self._stage:
-            self._stage = now.stage
-            if self._stages and now.stage is not Stage.DONE:
-                self._write(f"{now.stage}: {_amount(now) or 'started'}")
+    def _end_stages(self, now: ProgressSnapshot, *, before: Stage) -> None:
+        """What the stages that are over have done; a quick one may have come and gone between two samples."""
+        while self._due and _ORDER.index(self._due[0]) < min(_ORDER.index(now.stage), _ORDER.index(before)):
+            stage = self._due.pop(0)
+            if amount := _amount(now, stage):
+                complain(f"{stage}: {amount}")
 
-    def _write(self, line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
+    def _tell_wait(self, now: ProgressSnapshot) -> None:
+        """A stage without a count is told of once it lasts: a run with nothing to embed only passes through it."""
+        if now.stage is not self._stage:
+            self._stage, self._untold = now.stage, self._says_waits and now.stage in (Stage.MODEL, Stage.BUILD)
+        elif self._untold:
+            self._untold = False
+            complain(f"{now.stage}: {_amount(now)}")
 
 
 class Bar:
@@ -96,7 +106,7 @@ class Bar:
     def tick(self) -> None:
         """Draw the counters as they are now."""
         now = self._progress.snapshot()
-        done, total = _done_of_total(now)
+        done, total = _done_of_total(now, now.stage)
         self._bar.update(self._task, description=now.stage, completed=done, total=total or None, detail=detail(now))
         self._bar.refresh()
 
@@ -127,8 +137,8 @@ def _rich_bar() -> RichProgress:
     )
 
 
-def _done_of_total(now: ProgressSnapshot) -> tuple[int, int]:
-    match now.stage:
+def _done_of_total(now: ProgressSnapshot, stage: Stage) -> tuple[int, int]:
+    match stage:
         case Stage.SCAN:
             return now.notes_seen, 0
         case Stage.PARSE:
@@ -141,18 +151,19 @@ def _done_of_total(now: ProgressSnapshot) -> tuple[int, int]:
             return 0, 0
 
 
-def _amount(now: ProgressSnapshot) -> str:
-    """How far the stage is, in words; empty where it has no count."""
-    done, total = _done_of_total(now)
-    match now.stage:
+def _amount(now: ProgressSnapshot, stage: Stage | None = None) -> str:
+    """How far a stage is, the one under way unless named; empty where it has no count or nothing to do."""
+    stage = stage or now.stage
+    done, total = _done_of_total(now, stage)
+    match stage:
         case Stage.SCAN:
-            return f"{done:,} files"
-        case Stage.PARSE:
-            return f"{done:,}/{total:,} notes"
-        case Stage.EMBED:
-            return f"{done:,}/{total:,} chunks"
-        case Stage.STORE:
-            return f"{done:,}/{total:,} vectors"
+            return plural(done, "file")
+        case Stage.PARSE if total:
+            return f"{done:,}/{plural(total, 'note')}"
+        case Stage.EMBED if total:
+            return f"{done:,}/{plural(total, 'chunk')}"
+        case Stage.STORE if total:
+            return f"{done:,}/{plural(total, 'vector')}"
         case Stage.MODEL:
             return "loading the model"
         case Stage.BUILD:
@@ -173,6 +184,11 @@ def detail(now: ProgressSnapshot) -> str:
     if now.stage in (Stage.PARSE, Stage.EMBED):
         parts.append(clean_line(now.current_note))
     return "  ".join(part for part in parts if part)
+
+
+def plural(count: int, word: str) -> str:
+    """A count and its word: `1 note`, `2,000 notes`."""
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 
 
 def duration(seconds: float) -> str:

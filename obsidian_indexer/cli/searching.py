@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from obsidian_indexer.cli.command import Command
 from obsidian_indexer.cli.output import search_object, write_json
-from obsidian_indexer.cli.session import Session, note_path
-from obsidian_indexer.cli.text import search_text, show
-from obsidian_indexer.errors import ConfigError
+from obsidian_indexer.cli.session import Session, existing_note, note_path
+from obsidian_indexer.cli.stream import emit
+from obsidian_indexer.cli.text import found_text, path_text, search_text, show
+from obsidian_indexer.errors import ConfigError, IndexerError, NoteError
+from obsidian_indexer.options import Options
 from obsidian_indexer.records import SearchResult
+
+if TYPE_CHECKING:
+    from obsidian_indexer.engine import Engine
 
 DONE = 0
 
@@ -52,17 +58,49 @@ def search(
     """Search for QUERY by words, by meaning, or both."""
     if (query is None) == (queries is None):
         raise click.UsageError("Give either a QUERY or --queries FILE.jsonl.")
+    if query is not None and not query.strip():
+        raise click.UsageError("Give a query: this one is empty.")
     with session.open() as engine:
+        _check_named_model(session, engine)
+        if _needs_model(query, mode or engine.options.search.mode):
+            # Before the query, so that its time is its own. Without a model the search says so and goes by keyword.
+            with suppress(IndexerError):
+                engine.warm()
         if queries is not None:
-            for identity, result in engine.search_many(_read_queries(queries), k=k, mode=mode, group=group):
-                write_json({"_id": identity, **search_object(result, explain=explain)})
+            _answer_all(engine, queries, k=k, mode=mode, group=group, explain=explain)
             return DONE
         result = engine.search(query or "", k=k, mode=mode, group=group, explain=explain)
     _print(session, result, explain=explain)
     return DONE
 
 
-def _read_queries(path: Path) -> Iterator[tuple[str, str]]:
+def _check_named_model(session: Session, engine: Engine) -> None:
+    """A model named on this command line must be there; one from a file may be missing. Raises ModelError."""
+    if "embedding.model" in session.overrides:
+        engine.check_model()
+
+
+def _needs_model(query: str | None, mode: str) -> bool:
+    """Whether a query (None: several) has words to embed; one of filters alone has not."""
+    from obsidian_indexer.search.query import parse_query
+
+    return mode != "keyword" and (query is None or bool(parse_query(query).words))
+
+
+def _answer_all(engine: Engine, queries: Path, *, k: int | None, mode: str | None, group: str, explain: bool) -> None:
+    """Answer each line of a file as it is read; `_id` comes back as it was given, whatever its type."""
+    given: list[object] = []
+
+    def numbered() -> Iterator[tuple[str, str]]:
+        for number, (identity, text) in enumerate(_read_queries(queries)):
+            given.append(identity)
+            yield str(number), text
+
+    for number, result in engine.search_many(numbered(), k=k, mode=mode, group=group):
+        write_json({"_id": given[int(number)], **search_object(result, explain=explain)})
+
+
+def _read_queries(path: Path) -> Iterator[tuple[object, str]]:
     """(`_id`, `text`) of each line. Raises ConfigError naming file and line."""
     with click.open_file(str(path), encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
@@ -70,7 +108,7 @@ def _read_queries(path: Path) -> Iterator[tuple[str, str]]:
                 continue
             try:
                 row = json.loads(line)
-                yield str(row["_id"]), str(row["text"])
+                yield row["_id"], str(row["text"])
             except (ValueError, KeyError, TypeError) as error:
                 raise ConfigError(f'{path}, line {number}: expected {{"_id": …, "text": …}}.') from error
 
@@ -82,6 +120,7 @@ def _read_queries(path: Path) -> Iterator[tuple[str, str]]:
 def similar(session: Session, note: str, k: int | None) -> int:
     """List notes like NOTE."""
     with session.open() as engine:
+        _check_named_model(session, engine)
         result = engine.similar(note_path(engine.options, note), k=k)
     _print(session, result, explain=False)
     return DONE
@@ -93,8 +132,8 @@ def _print(session: Session, result: SearchResult, *, explain: bool) -> None:
         return
     if result.notice:
         session.say(result.notice)
-        sys.stderr.flush()
     show(*search_text(result, explain=explain))
+    session.say(found_text(result))
 
 
 @click.command(cls=Command)
@@ -109,10 +148,27 @@ def uri(session: Session, note: str, heading: str | None, block: str | None, lin
     if sum(place is not None for place in (heading, block, line)) > 1:
         raise click.UsageError("Give one of --heading, --block and --line.")
     with session.open() as engine:
-        path = note_path(engine.options, note)
+        path = existing_note(engine.options, note)
         link = engine.uri(path, heading=heading, block=block, line=line, advanced=advanced)
+        options = engine.options
     if session.as_json:
         write_json({"path": path, "uri": link})
     else:
-        click.echo(link)
+        emit(link)
+    if (heading or block) and not _has_place(options, path, heading, block):
+        place = f"heading '{heading}'" if heading else f"block '{block}'"
+        session.say(f"{path_text(path)} has no {place}: the link opens the note itself.")
     return DONE
+
+
+def _has_place(options: Options, path: str, heading: str | None, block: str | None) -> bool:
+    """Whether the note holds this heading or block; taken for granted where that cannot be told."""
+    from obsidian_indexer.vault import parse_file, read_file, resolve_subpath
+
+    if not path.lower().endswith(".md"):
+        return True
+    try:
+        note = parse_file(path, read_file(options.vault_path, path, options.vault), options.vault)
+    except NoteError:
+        return True
+    return resolve_subpath(note, heading, block) is not None

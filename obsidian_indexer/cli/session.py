@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from obsidian_indexer.cli.output import LinkPlace
+from obsidian_indexer.cli.stream import complain
+from obsidian_indexer.cli.text import path_text
 from obsidian_indexer.errors import NoteError
 from obsidian_indexer.events import EventSink, ignore_event
 from obsidian_indexer.options import Options, SettingRow
 from obsidian_indexer.records import Chunk, Note
-from obsidian_indexer.sanitize import clean_block
 
 if TYPE_CHECKING:
     from obsidian_indexer.engine import Engine
@@ -29,6 +30,14 @@ class LoadedSettings(Protocol):
     @property
     def rows(self) -> Sequence[SettingRow]:
         """Every setting with its value and origin."""
+
+    @property
+    def user_file(self) -> Path:
+        """The user's settings file, whether or not it exists."""
+
+    @property
+    def vault_file(self) -> Path | None:
+        """The vault's own settings file, whether or not it exists; None when no vault is known."""
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -88,22 +97,29 @@ class Session:
             complain(text)
 
 
-def complain(text: str) -> None:
-    """A line on stderr that --quiet does not silence."""
-    print(clean_block(text), file=sys.stderr, flush=True)
-
-
 def note_path(options: Options, name: str) -> str:
     """The vault-relative path of a note named on the command line: as in the vault, or as seen from the working
-    directory; `.md` may be left out. A name that leads out of the vault is a NoteError.
+    directory; `.md` may be left out. A name that leads out of the vault is a NoteError; one that no file has is kept.
     """
+    return _found_note(options, name) or name
+
+
+def existing_note(options: Options, name: str) -> str:
+    """The same for a note that must be on disk. Raises NoteError."""
+    found = _found_note(options, name)
+    if found is None:
+        raise NoteError(f"There is no note {path_text(name)} in the vault.")
+    return found
+
+
+def _found_note(options: Options, name: str) -> str | None:
     vault = options.vault_path
     for candidate in (vault / name, Path.cwd() / name):
-        for path in (candidate, candidate.with_name(candidate.name + ".md")):
-            if path.is_file():
+        for path in (candidate, Path(f"{candidate}.md")):
+            if os.path.isfile(path):  # noqa: PTH113 - a name that no file can have is no error here
                 # The file itself may be a link: only its folder is resolved, its name is kept.
                 real = path.parent.resolve() / path.name
                 if not real.is_relative_to(vault):
-                    raise NoteError(f"{name} is not inside the vault {vault}.")
+                    raise NoteError(f"{path_text(name)} is not inside the vault {vault}.")
                 return real.relative_to(vault).as_posix()
-    return name
+    return None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from obsidian_indexer.cli.progress import duration
+from obsidian_indexer.cli.progress import duration, plural
+from obsidian_indexer.cli.stream import emit
 from obsidian_indexer.events import ChangeEvent, Event, FailureEvent, NoticeEvent, SyncedEvent, WatchStateEvent
 from obsidian_indexer.options import SettingRow
 from obsidian_indexer.records import ChangeKind, Chunk, Hit, IndexReport, Note, SearchResult, Status
@@ -19,18 +22,29 @@ WHOLE_LINE = 10_000
 
 
 def show(*renderables: RenderableType) -> None:
-    """Print on stdout: wrapped to the terminal, each line whole where stdout is a file."""
+    """Print on stdout: wrapped to the terminal; in a file, lines are whole and end with their last letter."""
     from rich.console import Console
 
-    console = Console(markup=False, highlight=False, emoji=False)
-    if not console.is_terminal:
-        console.width = WHOLE_LINE
+    on_terminal = Console().is_terminal
+    # Rich would end the program in its own way when the reader of a pipe has left, so it only draws.
+    drawn = StringIO()
+    width = None if on_terminal else WHOLE_LINE
+    console = Console(file=drawn, force_terminal=on_terminal, width=width, markup=False, highlight=False, emoji=False)
     for renderable in renderables:
         console.print(renderable)
+        text = drawn.getvalue().removesuffix("\n")
+        drawn.seek(0)
+        drawn.truncate()
+        emit(text if on_terminal else "\n".join(line.rstrip(" ") for line in text.split("\n")))
+
+
+def path_text(path: str) -> str:
+    """A path as it is; in quotes, with escapes, where a terminal would not show all of its characters."""
+    return path if clean_line(path) == path else repr(path)
 
 
 def index_summary(report: IndexReport) -> str:
-    """What a run did, in two lines."""
+    """What a run did, in two lines; in three where notes had warnings."""
     changes = [
         f"{count:,} {word}"
         for count, word in (
@@ -45,12 +59,23 @@ def index_summary(report: IndexReport) -> str:
     ]
     verb = "Stopped" if report.cancelled else "Indexed"
     rate = f", {report.chunks_per_second:.1f} chunks/s" if report.embedded else ""
-    return (
-        f"{verb}: {report.seen:,} notes ({', '.join(changes) or 'none'}); {report.chunks:,} chunks, "
-        f"{report.embedded:,} embedded, {report.reused:,} reused.\n"
-        f"{duration(report.seconds)} in all{rate}. "
-        f"Model {report.model or '-'} ({report.engine or '-'}, {report.device or '-'}, {report.dtype or '-'})."
-    )
+    chunks = f"{plural(report.chunks, 'chunk')}, {report.embedded:,} embedded, {report.reused:,} reused"
+    lines = [
+        f"{verb}: {plural(report.seen, 'note')} ({', '.join(changes) or 'none'}); {chunks}.",
+        f"{duration(report.seconds)} in all{rate}.{_model_text(report)}",
+    ]
+    if report.warnings:
+        them = "it" if report.warnings == 1 else "them"
+        lines.append(f"{plural(report.warnings, 'warning')}: 'status --notes' lists {them}.")
+    return "\n".join(lines)
+
+
+def _model_text(report: IndexReport) -> str:
+    """The model and what is known of how it ran: a run that embedded nothing did not load it."""
+    if report.model is None:
+        return ""
+    known = ", ".join(part for part in (report.engine, report.device, report.dtype) if part)
+    return f" Model {clean_line(report.model)} ({known})." if known else f" Model {clean_line(report.model)}."
 
 
 def search_text(result: SearchResult, *, explain: bool = False) -> Iterator[RenderableType]:
@@ -58,10 +83,15 @@ def search_text(result: SearchResult, *, explain: bool = False) -> Iterator[Rend
     from rich.text import Text
 
     for rank, hit in enumerate(result.hits, 1):
+        if rank > 1:
+            yield Text("")
         yield from _hit(rank, hit, explain=explain)
-    count = len(result.hits)
-    found = f"{count} result{'' if count == 1 else 's'}" if count else "Nothing found"
-    yield Text(f"{found} · {result.mode} · {result.took_ms:.0f} ms", style="dim")
+
+
+def found_text(result: SearchResult) -> str:
+    """How many results, from which legs, and how long the query took."""
+    found = plural(len(result.hits), "result") if result.hits else "Nothing found"
+    return f"{found} · {result.mode} · search {result.took_ms:.0f} ms"
 
 
 def _hit(rank: int, hit: Hit, *, explain: bool) -> Iterator[RenderableType]:
@@ -70,7 +100,7 @@ def _hit(rank: int, hit: Hit, *, explain: bool) -> Iterator[RenderableType]:
     from rich.text import Text
 
     head = Text(f"{rank:>2}  ")
-    head.append(clean_line(hit.path), Style(bold=True, link=hit.uri or None))
+    head.append(path_text(hit.path), Style(bold=True, link=hit.uri or None))
     head.append(f":{hit.start_line}-{hit.end_line}  {hit.score:.3f}", "dim")
     yield head
     yield Padding(Text(_breadcrumb(hit.title, hit.headings), "cyan"), (0, 0, 0, 4), expand=False)
@@ -81,7 +111,6 @@ def _hit(rank: int, hit: Hit, *, explain: bool) -> Iterator[RenderableType]:
         yield Padding(Text(legs, "dim"), (0, 0, 0, 4), expand=False)
         for name, value in (hit.explanation or {}).items():
             yield Padding(Text(clean_line(f"{name}: {value}"), "dim"), (0, 0, 0, 4), expand=False)
-    yield Text("")
 
 
 def _breadcrumb(title: str, headings: Sequence[str]) -> str:
@@ -100,23 +129,24 @@ def status_text(status: Status, *, notes: bool = False) -> Iterator[RenderableTy
         facts.add_row(Text(name, "dim"), Text(clean_line(value), overflow="fold"))
     yield facts
     for failure in status.failures:
-        yield Text(clean_line(f"failed: {failure.path}: {failure.stage}: {failure.reason}"), "red")
+        yield Text(clean_line(f"failed: {path_text(failure.path)}: {failure.stage}: {failure.reason}"), "red")
     if notes:
         for entry in status.entries:
-            yield Text(clean_line(f"{entry.state:<8} {entry.path}" + (f" ({entry.reason})" if entry.reason else "")))
+            reason = f" ({clean_line(entry.reason)})" if entry.reason else ""
+            yield Text(f"{entry.state:<8} {path_text(entry.path)}{reason}")
 
 
 def _facts(status: Status) -> Iterator[tuple[str, str]]:
-    yield "vault", status.vault
-    yield "index", status.data_dir
+    yield "vault", path_text(status.vault)
+    yield "index", path_text(status.data_dir)
     yield "notes", f"{status.notes:,}"
     yield "chunks", f"{status.chunks:,} ({status.pending:,} waiting to be embedded)"
     yield "failed", f"{status.failed:,}"
     yield "ignored", f"{status.ignored:,}"
     for model in status.models:
         active = " (active)" if model.active else ""
-        yield "model", f"{model.name}{active}: {model.vectors:,} vectors of {model.dim}"
-    yield "store", f"{status.store_kind}, {status.store_vectors:,} vectors"
+        yield "model", f"{model.name}{active}: {plural(model.vectors, 'vector')} of {model.dim}"
+    yield "store", f"{status.store_kind}, {plural(status.store_vectors, 'vector')}"
     yield "last index", status.last_index or "never"
     yield "writer", status.writer or "none"
 
@@ -126,18 +156,28 @@ def parse_text(note: Note, chunks: Sequence[Chunk]) -> Iterator[RenderableType]:
     from rich.padding import Padding
     from rich.text import Text
 
-    yield Text(clean_line(f"{note.path}: {note.title}"), "bold")
-    yield Text(
-        f"{note.kind} · {len(note.headings)} headings · {len(note.links)} links · {len(note.tags)} tags · "
-        f"{len(chunks)} chunks",
-        "dim",
-    )
+    yield Text(f"{path_text(note.path)}: {clean_line(note.title)}", "bold")
+    counts = ((note.headings, "heading"), (note.links, "link"), (note.tags, "tag"), (chunks, "chunk"))
+    yield Text(" · ".join((note.kind, *(plural(len(found), word) for found, word in counts))), "dim")
     for warning in note.warnings:
         yield Text(clean_line(f"line {warning.line}: {warning.message} [{warning.code}]"), "yellow")
     for chunk in chunks:
         crumb = _breadcrumb(note.title, chunk.headings)
-        yield Text(f"lines {chunk.start_line}-{chunk.end_line} · {chunk.n_tokens} tokens · {crumb}", "cyan")
+        tokens = plural(chunk.n_tokens, "token")
+        yield Text(f"lines {chunk.start_line}-{chunk.end_line} · {tokens} · {crumb}", "cyan")
         yield Padding(Text(clean_block(chunk.text)), (0, 0, 1, 4), expand=False)
+
+
+def files_text(user_file: Path, vault_file: Path | None) -> Iterator[RenderableType]:
+    """Where settings can be written, and whether anything is there yet."""
+    from rich.text import Text
+
+    for label, path in (("user's file: ", user_file), ("vault's file:", vault_file)):
+        if path is None:
+            yield Text(f"{label} (no vault)")
+        else:
+            yield Text(f"{label} {path_text(str(path))} ({'exists' if path.exists() else 'not there yet'})")
+    yield Text("")
 
 
 def settings_text(rows: Iterable[SettingRow]) -> RenderableType:
@@ -179,15 +219,15 @@ def event_text(event: Event) -> str | None:
     """One line of `watch`, or None for what is not worth a line."""
     match event:
         case ChangeEvent(change) if change.kind is ChangeKind.RENAMED:
-            line = f"renamed   {change.old_path} -> {change.path}"
+            line = f"renamed   {path_text(change.old_path or '')} -> {path_text(change.path)}"
         case ChangeEvent(change):
-            line = f"{change.kind:<9} {change.path}"
+            line = f"{change.kind:<9} {path_text(change.path)}"
         case SyncedEvent():
-            line = f"up to date: {event.embedded:,} chunks embedded in {event.seconds:.1f} s"
+            line = f"up to date: {plural(event.embedded, 'chunk')} embedded in {event.seconds:.1f} s"
         case WatchStateEvent(state, reason):
             line = f"{state}: {reason}" if reason else str(state)
         case FailureEvent(failure):
-            line = f"failed    {failure.path}: {failure.stage}: {failure.reason}"
+            line = f"failed    {path_text(failure.path)}: {failure.stage}: {failure.reason}"
         case NoticeEvent(message):
             line = message
     return clean_line(line)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from obsidian_indexer.embed.build import BuildKind, Job, Outcome
 from obsidian_indexer.embed.openvino_engine import compile_graph, cpu_threads, openvino, padded
 from obsidian_indexer.embed.openvino_graph import UnsupportedModel, read_graph, read_layout
+from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.tokens import TextTokenizer, TokenIds, load_tokenizer
 
 # Fewer texts than this say too little of what the model will read.
@@ -53,11 +54,12 @@ def build(job: Job) -> Outcome:
     if min(len(job.calibration), len(job.held_out)) < _FEWEST_TEXTS:
         return Outcome(refused="the vault holds too few passages to calibrate on", for_good=False)
     original = _float_graph(job, tokenizer)
-    quantised = quantise(original, tokenizer.encode(job.calibration), job.spec.max_tokens)
-    held_out = tokenizer.encode(job.held_out)
+    calibration = [*job.calibration, *like_queries(job.calibration, job.spec)]
+    quantised = quantise(original, tokenizer.encode(calibration), job.spec.max_tokens)
+    held_out = tokenizer.encode([*job.held_out, *like_queries(job.held_out, job.spec)])
     reference = graph_vectors(original, held_out, job)
     check = compare_vectors(reference, graph_vectors(quantised, held_out, job))
-    check["calibrated_on"] = len(job.calibration)
+    check["calibrated_on"] = len(calibration)
     limits = job.limits
     for name, least in (
         ("mean_cosine", limits.mean_cosine),
@@ -125,6 +127,21 @@ def _converted(job: Job, tokenizer: TextTokenizer) -> Any:
     if not worst >= _CONVERTED_COSINE:
         raise UnsupportedModel(f"its shape, which conversion changes (worst cosine {worst:.4f})")
     return graph
+
+
+def like_queries(texts: Sequence[str], spec: ModelSpec) -> list[str]:
+    """A run of 2 to 11 words from every fourth text, to stand for queries.
+
+    Calibrated on passages alone, an engine is less sure of short texts: real queries of SciFact keep a mean cosine of
+    .986 to float32 instead of .995.
+    """
+    queries = []
+    for i, text in enumerate(texts[::4]):
+        words = text.removeprefix(spec.document_prompt).split()
+        length = 2 + i % 10
+        start = i * 7 % max(1, len(words) - length)
+        queries.append(spec.query_prompt + " ".join(words[start : start + length]))
+    return queries
 
 
 def quantise(graph: Any, encoded: Sequence[TokenIds], max_tokens: int) -> Any:

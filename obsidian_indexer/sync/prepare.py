@@ -14,7 +14,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from obsidian_indexer.errors import NoteError
 from obsidian_indexer.options import ChunkOptions, Options, VaultOptions
 from obsidian_indexer.records import FileStat, Note
 from obsidian_indexer.store.note_rows import NoteRows, make_rows
+from obsidian_indexer.store.notes import StoredNote
 from obsidian_indexer.vault import VaultSettings, excluded_by_content, parse_file, read_file, read_settings
 
 _LARGEST_WINDOW = 512
@@ -114,6 +115,22 @@ def chunk_limits(options: ChunkOptions, spec: ModelSpec) -> ChunkLimits:
         min_tokens=options.min_tokens,
         breadcrumb=options.breadcrumb,
     )
+
+
+def choose_candidates(
+    to_read: Sequence[FileStat], stored: Mapping[str, StoredNote], chunker: str, full: bool, limit: int | None
+) -> list[Candidate]:
+    """The files to read. A limit counts those that look changed, not those whose hash is only checked once more."""
+    candidates = []
+    for stat in to_read:
+        note = stored.get(stat.path)
+        cut_alike = note is not None and not full and note.chunker == chunker
+        if not (cut_alike and note is not None and (note.mtime_ns, note.size) == (stat.mtime_ns, stat.size)):
+            if limit == 0:
+                continue
+            limit = None if limit is None else limit - 1
+        candidates.append(Candidate(stat, note.sha256 if note is not None and cut_alike else None))
+    return candidates
 
 
 class Preparer:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Protocol
@@ -36,6 +36,7 @@ from obsidian_indexer.sync.prepare import (
     Prepared,
     PrepareFailure,
     Preparer,
+    choose_candidates,
     make_recipe,
     prepare_all,
 )
@@ -139,7 +140,7 @@ class Processor:
         with self._timed("parse"):
             stored = self._catalog.notes.stored(stat.path for stat in found.to_read)
             chunker = self._recipe.chunker
-            candidates = _candidates(found.to_read, stored, chunker, full, limit)
+            candidates = choose_candidates(found.to_read, stored, chunker, full, limit)
             self._progress.notes_total = len(candidates)
             boilerplate = Boilerplate(self._catalog, self._options.chunking.boilerplate_notes)
             if len(candidates) > COMMIT_NOTES:
@@ -169,18 +170,18 @@ class Processor:
     def _cut_again(self, boilerplate: Boilerplate) -> None:
         """Cut the notes anew that hold a block which has become boilerplate, or is none any more.
 
-        A file that changed meanwhile can move the line once more; what is left after some rounds is left to the next
-        run, which finds it again.
+        A file that changed meanwhile can move the line again; what some rounds leave, the next run finds.
         """
+        tried: frozenset[str] = frozenset()
         for _ in range(_MAX_ROUNDS):
             misfits = frozenset(boilerplate.misfits())
-            if not misfits:
-                return
+            if misfits == tried:
+                return  # there are none, or none that can be read
+            tried = misfits
             entries = scan(self._options.vault_path, self._options.vault, scope=Scope(misfits, frozenset()))
             candidates = [Candidate(entry) for entry in entries if isinstance(entry, FileStat)]
             if not candidates:
                 return
-            self._progress.notes_total += len(candidates)
             writer = NoteWriter(
                 self._catalog,
                 self._recipe.chunker,
@@ -191,6 +192,10 @@ class Processor:
                 again=True,
             )
             self._write_all(writer, candidates, boilerplate)
+
+    def _note_done(self) -> None:
+        # A note that is cut a second time was counted when it was read first.
+        self._progress.notes_done = min(self._progress.notes_done + 1, self._progress.notes_total)
 
     def _write_all(self, writer: NoteWriter, candidates: Sequence[Candidate], boilerplate: Boilerplate) -> None:
         boilerplate.refresh()
@@ -203,7 +208,7 @@ class Processor:
                     failed.append(outcome)
                 else:
                     writer.add(outcome)
-                    self._progress.notes_done += 1
+                    self._note_done()
                 self._cancel.check()
         finally:
             writer.flush()
@@ -224,7 +229,7 @@ class Processor:
         for first in failed:
             self._cancel.check()
             outcome = here.prepare(Candidate(first.stat), boilerplate.keys())
-            self._progress.notes_done += 1
+            self._note_done()
             if isinstance(outcome, Prepared):
                 writer.add(outcome)
             elif (self._options.vault_path / outcome.stat.path).exists():
@@ -394,19 +399,3 @@ class Processor:
             dtype=model.dtype if model else None,
             cancelled=cancelled,
         )
-
-
-def _candidates(
-    to_read: Sequence[FileStat], stored: Mapping[str, StoredNote], chunker: str, full: bool, limit: int | None
-) -> list[Candidate]:
-    """The files to read. A limit counts those that look changed, not those whose hash is only checked once more."""
-    candidates = []
-    for stat in to_read:
-        note = stored.get(stat.path)
-        cut_alike = note is not None and not full and note.chunker == chunker
-        if not (cut_alike and note is not None and (note.mtime_ns, note.size) == (stat.mtime_ns, stat.size)):
-            if limit == 0:
-                continue
-            limit = None if limit is None else limit - 1
-        candidates.append(Candidate(stat, note.sha256 if note is not None and cut_alike else None))
-    return candidates

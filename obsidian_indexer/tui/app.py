@@ -64,7 +64,11 @@ class IndexerApp(App[int]):
     # Textual declares these two as instance attributes, so they cannot be class variables here.
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (70, "-medium"), (110, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-middle"), (30, "-tall")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "Quit", show=False, priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
+        # The key help shows this one at its right end.
+        Binding("ctrl+p", "command_palette", "Commands", show=False, priority=True),
+    ]
     SCREENS: ClassVar[dict[str, Callable[[], Screen[None]]]] = {
         "index": IndexScreen,
         "search": SearchScreen,
@@ -117,7 +121,7 @@ class IndexerApp(App[int]):
         start_work(self, self._open, "engine")
 
     def reload_settings(self) -> str:
-        """Open the index again under changed settings, after a run under way; returns a sentence on when, or nothing."""
+        """Open the index again under changed settings, after a run under way; returns a sentence on when, or none."""
         if self.bridge.indexing or self.bridge.watch_on:
             self.bridge.reload_due = True
             if self.bridge.watch_on:
@@ -215,7 +219,7 @@ class IndexerApp(App[int]):
             self.say(str(error), severity="warning")
 
     def hand_terminal_to(self, command: list[str]) -> None:
-        """Give the terminal to the editor, and take it back whatever becomes of it. Raises what the editor's call did."""
+        """Give the terminal to the editor, and take it back whatever becomes of it. Raises what `edit_file` raises."""
         fault: Exception | None = None
         with self.suspend():
             # Textual takes the terminal back only where this block ends without an error.

@@ -151,6 +151,10 @@ class Bridge:
         with self._lock:
             return tuple(self._notices)
 
+    def now(self) -> datetime:
+        """The user's local time."""
+        return self._now()
+
     def log_since(self, number: int) -> list[LogEntry]:
         """Log entries after that number, oldest first; at most the last 2,000 are kept."""
         with self._lock:
@@ -253,6 +257,10 @@ class Bridge:
     async def read_note(self, path: str, use: Callable[[str], T]) -> T:
         """What `use` makes of the note's text; both run outside the screen's thread."""
         return await self._lanes["note"].run(lambda: self._with_engine(lambda engine: use(engine.note_text(path))))
+
+    async def check_note(self, path: str) -> None:
+        """Raises NoteError when the note cannot be read any more."""
+        await self._lanes["open"].run(lambda: self._with_engine(lambda engine: engine.note_text(path)))
 
     async def refresh_status(self, *, notes: bool = False) -> Status:
         """Ask for the health and the model line, and keep both."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import groupby
 
 from textual.content import Content
 
 from obsidian_indexer.records import Failure, IndexReport, NoteEntry, Status
 from obsidian_indexer.sanitize import clean_line
 from obsidian_indexer.tui.rows import DIM, Row, plain
-from obsidian_indexer.tui.text import count, duration, rate
+from obsidian_indexer.tui.text import count, duration, moment, rate
 
 LABEL_CELLS = 14
 STAGE_CELLS = 8
@@ -37,14 +38,15 @@ def report_rows(report: IndexReport) -> list[Row]:
             (report.renamed, "renamed"),
             (report.removed, "removed"),
             (report.unchanged, "unchanged"),
+            (len({failure.path for failure in report.failures if failure.stage != "embed"}), "failed"),
             (report.ignored, "ignored"),
         )
         if number
     ]
-    rows = [
-        fact("Notes", ", ".join([f"{report.seen:,} seen", *changes])),
-        fact("Passages", f"{report.chunks:,} in all, {report.embedded:,} embedded, {report.reused:,} reused"),
-    ]
+    passages = f"{report.chunks:,} in all, {report.embedded:,} embedded, {report.reused:,} reused"
+    if unread := sum(failure.stage == "embed" for failure in report.failures):
+        passages += f", {unread:,} failed"
+    rows = [fact("Notes", ", ".join(changes) or "none"), fact("Passages", passages)]
     speed = f" at {rate(report.chunks_per_second)}" if report.chunks_per_second else ""
     stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report.seconds_by_stage.items())
     rows.append(fact("Time", f"{duration(report.seconds)}{speed}" + (f" ({stages})" if stages else "")))
@@ -60,7 +62,7 @@ def failure_rows(failures: Sequence[Failure], number: int) -> list[Row]:
     """The failures of a run, newest first, under their number; nothing where there are none."""
     if not failures:
         return []
-    rows = [plain(f"Failures: {number:,}", "bold $text-error")]
+    rows = [plain(count(number, "failure"), "bold $text-error")]
     for failure in list(reversed(failures))[:SHOWN]:
         reason = Content.styled(f"  {clean_line(failure.reason)}", "$text-error")
         lead = Content.styled(f"{clean_line(failure.stage):<{STAGE_CELLS}}", DIM)
@@ -68,18 +70,18 @@ def failure_rows(failures: Sequence[Failure], number: int) -> list[Row]:
     return rows
 
 
-def status_rows(status: Status, model_line: str) -> list[Row]:
-    """The health of an index, in groups."""
+def status_rows(status: Status, model_line: str, now: datetime) -> list[Row]:
+    """The health of an index, in groups; `now` is local time."""
     rows = [
         section("Index"),
         fact("Vault", clean_line(status.vault)),
         fact("Index folder", clean_line(status.data_dir)),
         fact("Notes", f"{status.notes:,}"),
         fact("Passages", f"{status.chunks:,}"),
-        fact("Pending", _health(status.pending, "passage", "waiting for a vector", "$text-warning")),
+        fact("Pending", _health(status.pending, "note", "not taken up yet", "$text-warning")),
         fact("Failed", _health(status.failed, "note", "could not be processed", "$text-error")),
         fact("Ignored", f"{status.ignored:,}"),
-        fact("Last run", clean_line(status.last_index).replace("T", " ") if status.last_index else "never"),
+        fact("Last run", moment(status.last_index, now) if status.last_index else "never"),
         fact("Writer", clean_line(status.writer) if status.writer else "none"),
         plain(),
         section("Model"),
@@ -104,17 +106,28 @@ def _health(number: int, noun: str, meaning: str, style: str) -> Content:
 
 
 def _left_out(entries: Iterable[NoteEntry]) -> list[Row]:
-    """Files that are not indexed: how many for each reason, then their names."""
-    out = [entry for entry in entries if entry.state in {"ignored", "empty"}]
-    if not out:
+    """Files that are not in the index, or have nothing to be found by, grouped by the reason."""
+    entries = tuple(entries)
+    return [
+        *_grouped("ignored", "file", [entry for entry in entries if entry.state == "ignored"]),
+        *_grouped("without text", "note", [entry for entry in entries if entry.state == "empty"]),
+    ]
+
+
+def _grouped(title: str, noun: str, entries: Sequence[NoteEntry]) -> list[Row]:
+    """Entries under their number: the reasons, most frequent first, each with its number and the first paths."""
+    if not entries:
         return []
-    reasons = Counter(clean_line(entry.reason or entry.state) for entry in out)
-    rows = [plain(), section("Left out")]
-    rows += [fact(f"{number:,}", reason) for reason, number in reasons.most_common()]
-    rows.append(plain())
-    for entry in out[:SHOWN]:
-        reason = Content.styled(f"  {clean_line(entry.reason or entry.state)}", DIM)
-        rows.append(Row(Content(""), Content.assemble(clean_line(entry.path), reason)))
-    if len(out) > SHOWN:
-        rows.append(plain(f"and {len(out) - SHOWN:,} more", DIM))
+
+    def reason_of(entry: NoteEntry) -> str:
+        return clean_line(entry.reason or "")
+
+    reasons = [(reason, list(group)) for reason, group in groupby(sorted(entries, key=reason_of), key=reason_of)]
+    rows = [plain(), section(f"{count(len(entries), noun)} {title}")]
+    for reason, group in sorted(reasons, key=lambda each: -len(each[1])):
+        if reason:
+            rows.append(Row(Content.styled(f"{len(group):>6,}  ", DIM), Content(reason)))
+        rows += [Row(Content(" " * 8), Content.styled(clean_line(entry.path), DIM)) for entry in group[:SHOWN]]
+        if len(group) > SHOWN:
+            rows.append(Row(Content(" " * 8), Content.styled(f"and {len(group) - SHOWN:,} more", DIM)))
     return rows

@@ -6,6 +6,7 @@ Everything that comes from a note or a file name passes the sanitiser here, once
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import PurePosixPath
 
 from textual.content import Content
@@ -58,6 +59,22 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
 
 
+def moment(iso: str, now: datetime) -> str:
+    """A moment given in ISO 8601 as local time: `today at 10:11`, `yesterday at 10:11`, `Thu 1 Feb 2024 at 10:11`."""
+    try:
+        at = datetime.fromisoformat(iso).astimezone()
+    except ValueError:
+        return clean_line(iso)
+    match (now.date() - at.date()).days:
+        case 0:
+            day = "today"
+        case 1:
+            day = "yesterday"
+        case _:
+            day = f"{at:%a} {at.day} {at:%b %Y}"
+    return f"{day} at {at:%H:%M}"
+
+
 def rate(per_second: float) -> str:
     """Chunks per second with one decimal below 100."""
     if per_second <= 0:
@@ -101,15 +118,19 @@ def mark_terms(content: Content, terms: tuple[str, ...], style: str) -> Content:
 
 
 def hit_row(hit: Hit, best: float, terms: tuple[str, ...], width: int) -> Content:
-    """A result as four lines of `width` cells: title and score, where, and two lines of snippet."""
+    """A result as four lines of `width` cells: title and score, where, and two lines of snippet.
+
+    The path is said once: the folder beside the title, or, where there is no heading to say, all of it below.
+    """
     title = clean_line(hit.title) or clean_line(hit.path)
     fraction = hit.score / best if best > 0 else 0.0
+    trail = breadcrumb(hit.title, hit.headings)
     # The folder alone says where a note is when the title is its file name.
     path = PurePosixPath(hit.path)
     folder = "" if path.parent == PurePosixPath() else f"{path.parent}/"
-    where = clean_line(folder if path.stem == hit.title else hit.path)
+    where = clean_line(folder if path.stem == hit.title else hit.path) if trail else ""
     head = spread(Content.assemble((title, "bold"), (f"  {where}", DIM)), bar(fraction), width)
-    trail = breadcrumb(hit.title, hit.headings) or clean_line(hit.path)
+    trail = trail or (clean_line(hit.path) if clean_line(hit.title) else "")
     lines = Content.styled(f":{line_range(hit.start_line, hit.end_line)}", DIM)
     place = spread(Content.styled(trail, DIM), lines, width)
     snippet = mark_terms(Content(clean_line(hit.snippet)), terms, "bold $text-accent")

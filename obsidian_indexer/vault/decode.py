@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
+from collections import Counter
 
 from obsidian_indexer.errors import NoteError
 from obsidian_indexer.records import NoteWarning
@@ -30,6 +32,13 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be", "UTF-16"),
 )
 _HIGH_BYTES = bytes(range(0x80, 0x100))
+# Every fifth file of four bytes, one of them zero, would pass for two letters.
+_SHORTEST_WIDE = 6
+# Text without a mark keeps to one script beside ASCII, and to letters in use; bytes that are no text do neither.
+_ONE_SCRIPT = 0.9
+_EAST_ASIAN = frozenset(("CJK", "HANGUL", "HIRAGANA", "KATAKANA", "BOPOMOFO", "FULLWIDTH", "HALFWIDTH"))
+# The character sets of everyday Chinese, Japanese and Korean: 2,000 to 13,000 of the 30,000 and more in Unicode.
+_EVERYDAY = ("euc_kr", "gb2312", "shift_jis", "big5")
 
 
 def decode(data: bytes) -> tuple[str, tuple[NoteWarning, ...]]:
@@ -116,7 +125,7 @@ def _utf16_without_mark(data: bytes) -> tuple[str, tuple[NoteWarning, ...]] | No
     nuls = sample.count(0)
     # Half the bytes of Latin letters in UTF-16 are zero; in other scripts those of blanks and line breaks are.
     mostly_ascii = len(sample.translate(None, _HIGH_BYTES)) - nuls > 0.9 * (len(sample) - nuls)
-    if len(data) % 2 or nuls < (0.3 if mostly_ascii else 0.02) * len(sample):
+    if len(data) % 2 or len(data) < _SHORTEST_WIDE or nuls < (0.3 if mostly_ascii else 0.02) * len(sample):
         return None
     for encoding in ("utf-16-le", "utf-16-be"):
         try:
@@ -125,9 +134,36 @@ def _utf16_without_mark(data: bytes) -> tuple[str, tuple[NoteWarning, ...]] | No
             continue
         begin = text[:_DETECTION_BYTES]
         common = sum(1 for char in begin if char.isascii() or char.isalpha())
-        if begin and not _CONTROL_CHARS.search(begin) and common > 0.9 * len(begin):
+        if begin and not _CONTROL_CHARS.search(begin) and common > 0.9 * len(begin) and _reads_as_language(begin):
             return _decode_as(data, encoding, "UTF-16 without its mark")
     return None
+
+
+def _reads_as_language(text: str) -> bool:
+    """Whether text that came with zero bytes is what somebody wrote, not any bytes taken in pairs."""
+    # The zero bytes of text are those of blanks, line breaks and Latin letters; few letters end in one (U+AC00 does).
+    ascii_chars = sum(1 for char in text if char.isascii())
+    if ascii_chars < max(1, sum(1 for char in text if not ord(char) % 256)):
+        return False
+    letters = [char for char in text if char > "\xff" and char.isalpha()]
+    if not letters:
+        return True
+    scripts = Counter(_script(char) for char in letters)
+    script, count = scripts.most_common(1)[0]
+    if count < _ONE_SCRIPT * len(letters):
+        return False
+    return script != "east Asian" or max(_share_in(letters, charset) for charset in _EVERYDAY) >= _ONE_SCRIPT
+
+
+def _script(letter: str) -> str:
+    """The script of a letter by the first word of its name; those that Chinese, Japanese and Korean mix are one."""
+    word = re.split("[ -]", unicodedata.name(letter, ""), maxsplit=1)[0]
+    return "east Asian" if word in _EAST_ASIAN else word
+
+
+def _share_in(letters: list[str], charset: str) -> float:
+    kept = "".join(letters).encode(charset, errors="ignore").decode(charset)
+    return len(kept) / len(letters)
 
 
 def _legacy_encoding(data: bytes) -> str | None:

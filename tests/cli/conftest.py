@@ -57,6 +57,7 @@ class FakeEngine:
     hits: tuple[Hit, ...] = (hit(),)
     notice: str | None = None
     error: Exception | None = None
+    model_error: Exception | None = None
     on_index: Callable[[Progress, CancelToken], None] = lambda progress, cancel: None
     watch_events: tuple[Any, ...] = ()
 
@@ -80,6 +81,16 @@ class FakeEngine:
         self._asked("watch")
         for event in self.watch_events:
             on_event(event)
+
+    def check_model(self) -> None:
+        self.asked.append(("check_model", {}))
+        if self.model_error is not None:
+            raise self.model_error
+
+    def warm(self) -> None:
+        self.asked.append(("warm", {}))
+        if self.model_error is not None:
+            raise self.model_error
 
     def search(self, query: str, *, k: int | None, mode: str | None, group: str, explain: bool) -> SearchResult:
         self._asked("search", query=query, k=k, mode=mode, group=group, explain=explain)

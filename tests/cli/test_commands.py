@@ -47,6 +47,8 @@ def test_search_hands_its_options_on(program: Any) -> None:
     "args",
     [
         ("search",),
+        ("search", ""),
+        ("search", " \n"),
         ("search", "x", "--queries", "nowhere.jsonl"),
         ("search", "x", "--mode", "fuzzy"),
         ("search", "x", "-k", "0"),
@@ -194,7 +196,7 @@ def test_note_text_reaches_no_terminal_as_control_or_markup(program: Any) -> Non
     program.prepare = prepare
     out = program("search", "x").out
     assert "[red]T[/red] [/]" in out
-    assert "x [/].md" in out
+    assert r"'x\n[/].md'" in out
     assert "abcde" in out
     out = program("search", "x", "--json").out
     assert not set(out) & set("\x1b\x07\x9b\u202e")

@@ -32,7 +32,7 @@ def test_index(program: Any, vault: Path) -> None:
     assert list(shown) == [
         "vault", "model", "engine", "device", "dtype", "seen", "added", "modified", "removed", "renamed", "unchanged",
         "ignored", "chunks", "embedded", "reused", "tokens", "failures", "warnings", "seconds", "seconds_by_stage",
-        "chunks_per_second",
+        "chunks_per_second", "cancelled",
     ]  # fmt: skip
     assert shown["vault"] == str(vault.resolve())
     assert shown["failures"] == [{"path": "a.md", "stage": "parse", "reason": "broken"}]
@@ -58,7 +58,7 @@ def test_search_with_many_queries(program: Any, tmp_path: Path) -> None:
     file.write_text('{"_id": "q1", "text": "one"}\n\n{"_id": 2, "text": "둘"}\n', "utf-8")
     code, out, _ = program("search", "--queries", str(file), "-k", "3", "--group", "chunk")
     lines = [json.loads(line) for line in out.splitlines()]
-    assert [(line["_id"], line["query"]) for line in lines] == [("q1", "one"), ("2", "둘")]
+    assert [(line["_id"], line["query"]) for line in lines] == [("q1", "one"), (2, "둘")]
     assert list(lines[0]["hits"][0]) == HIT_KEYS
     assert code == 0
     assert [(arguments["k"], arguments["group"]) for name, arguments in program.asked() if name == "search"] == [
@@ -118,6 +118,7 @@ def test_parse_of_several_notes_is_one_object_a_line(program: Any, vault: Path, 
 def test_config_show(program: Any) -> None:
     shown = json.loads(program("config", "show", "--json").out)
     assert shown["vault"]["path"]["source"] == "command line"
+    assert shown["files"]["user"].keys() == shown["files"]["vault"].keys() == {"path", "exists"}
     assert shown["search"]["k"] == {"value": 10, "source": "default", "doc": "Results shown."}
 
 

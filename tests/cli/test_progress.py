@@ -38,10 +38,44 @@ def test_the_bar_shows_stage_amount_rate_and_time_left(monkeypatch: pytest.Monke
 def test_lines_follow_the_stages(capsys: pytest.CaptureFixture[str]) -> None:
     progress = Progress()
     lines = shown.Lines(progress)
-    for stage in (Stage.SCAN, Stage.PARSE, Stage.PARSE, Stage.EMBED, Stage.STORE, Stage.DONE):
+    progress.notes_seen, progress.notes_total, progress.chunks_total, progress.store_total = 80, 68, 200, 200
+    for stage in (Stage.SCAN, Stage.PARSE, Stage.MODEL, Stage.MODEL, Stage.EMBED, Stage.STORE, Stage.DONE):
         progress.enter(stage)
         lines.tick()
-    assert [line.split(":")[0] for line in capsys.readouterr().err.splitlines()] == ["scan", "parse", "embed", "store"]
+        progress.notes_done = 68
+        progress.chunks_done = progress.stored = 200
+    assert capsys.readouterr().err.splitlines() == [
+        "scan: 80 files",
+        "parse: 68/68 notes",
+        "model: loading the model",
+        "embed: 200/200 chunks",
+        "store: 200/200 vectors",
+    ]
+
+
+def test_a_stage_with_nothing_to_do_has_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress()
+    lines = shown.Lines(progress)
+    progress.notes_seen = 1
+    for stage in (Stage.SCAN, Stage.PARSE, Stage.MODEL, Stage.STORE, Stage.DONE):
+        progress.enter(stage)
+        lines.tick()
+    assert capsys.readouterr().err == "scan: 1 file\n"
+
+
+def test_a_run_between_two_samples_is_still_told(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress()
+    lines = shown.Lines(progress)
+    progress.notes_seen, progress.notes_done, progress.notes_total = 2, 1, 1
+    progress.chunks_done = progress.chunks_total = 1500
+    progress.enter(Stage.DONE)
+    lines.tick()
+    assert [line.split(",")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "scan: 2 files",
+        "parse: 1/1 note",
+        "1000 of 1500 chunks done",
+        "embed: 1",
+    ]
 
 
 def test_lines_start_again_with_the_next_run_of_a_watch(capsys: pytest.CaptureFixture[str]) -> None:

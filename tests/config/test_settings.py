@@ -70,9 +70,9 @@ def test_every_setting_is_documented(env: dict[str, str]) -> None:
         ("[serach]\nk = 3\n", ("serach", "Did you mean 'search'?")),
         ("[search]\nkk = 3\n", ("search.kk", "Did you mean 'k'?")),
         ("[embedding]\nbatchsize = 3\n", ("embedding.batchsize", "Did you mean 'batch_size'?")),
-        ("[search]\nk = 0\n", ("search.k = 0", "greater than or equal to 1")),
+        ("[search]\nk = 0\n", ("search.k = 0", "whole number of at least 1")),
         ("[search]\nmode = 'fuzzy'\n", ("search.mode", "hybrid")),
-        ("[search]\nk = 'many'\n", ("search.k = 'many'", "integer")),
+        ("[search]\nk = 'many'\n", ("search.k = 'many', but it must be a whole number of at least 1",)),
         ("search = 3\n", ("'search'", "[search]")),
         ("[search]\nk = = 3\n", ("line 2, column 5",)),
         ("[search", ("line 1, column 8",)),
@@ -146,8 +146,9 @@ def test_an_unusable_vault_still_shows_settings(tmp_path: Path, env: dict[str, s
         assert row(settings, "search", "k")[0] == 10
         with pytest.raises(VaultError, match=expected):
             _ = settings.options
-    with pytest.raises(VaultError, match="--vault"):
+    with pytest.raises(VaultError, match="--vault") as raised:
         _ = config.load({}, env=env, cwd=Path("/")).options
+    assert str(tmp_path / "user.toml") in str(raised.value)
 
 
 def test_index_folders_of_two_vaults_with_one_name_differ(tmp_path: Path) -> None:
@@ -166,6 +167,18 @@ def test_an_index_folder_inside_the_vault_is_warned_of(vault: Path, env: dict[st
     assert config.load({"vault.path": vault}, env=env).warnings == ()
     (warning,) = config.load({"vault.path": vault, "vault.data_dir": vault / ".index"}, env=env).warnings
     assert "inside the vault" in warning
+
+
+@pytest.mark.parametrize(("below", "said"), [("", "is a file"), ("a/b", "lies below the file")])
+def test_an_index_folder_that_is_a_file_is_named(
+    tmp_path: Path, vault: Path, env: dict[str, str], below: str, said: str
+) -> None:
+    file = tmp_path / "report.pdf"
+    file.touch()
+    with pytest.raises(ConfigError, match=said) as raised:
+        config.load({"vault.path": vault, "vault.data_dir": file / below}, env=env)
+    assert str(file) in str(raised.value)
+    assert "command line" in str(raised.value)
 
 
 def test_the_vaults_own_file_cannot_move_the_vault(tmp_path: Path, vault: Path, env: dict[str, str]) -> None:
@@ -201,6 +214,34 @@ def test_a_setting_the_vaults_file_holds_is_saved_where_it_wins(
     write_vault(tmp_path, "[ui]\ntheme = 'gruvbox'\n")
     config.save(config.load({"vault.path": vault}, env=env), "ui", "theme", "nord")
     assert config.load({"vault.path": vault}, env=env).options.ui.theme == "nord"
+
+
+def test_a_value_is_taken_out_of_the_file_it_comes_from(tmp_path: Path, vault: Path, env: dict[str, str]) -> None:
+    write_user(tmp_path, "[search]\nk = 7\n")
+    write_vault(tmp_path, "[search]\nk = 3\n")
+    for expected in (7, 10):
+        config.save(config.load({"vault.path": vault}, env=env), "search", "k", None)
+        assert config.load({"vault.path": vault}, env=env).options.search.k == expected
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value", "expected"),
+    [
+        ("search", "k", "abc", "search.k must be a whole number of at least 1."),
+        ("search", "k", 0, "search.k must be a whole number of at least 1."),
+        ("search", "semantic_weight", 2, "search.semantic_weight must be a number from 0 to 1."),
+        ("search", "mode", "x", "search.mode must be one of hybrid, semantic, keyword."),
+        ("embedding", "fast_mode", "x", "embedding.fast_mode must be true or false."),
+        ("vault", "exclude", 5, "vault.exclude must be a list of texts."),
+        ("vault", "path", 5, "vault.path must be a path."),
+    ],
+)
+def test_a_refused_value_is_told_what_is_wanted(
+    vault: Path, env: dict[str, str], section: str, name: str, value: object, expected: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        config.save(config.load({"vault.path": vault}, env=env), section, name, value, to="user")
+    assert str(raised.value) == expected
 
 
 def test_a_bad_value_is_refused_before_the_file_changes(tmp_path: Path, vault: Path, env: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -61,6 +62,10 @@ class Stage:
         """Wait until the text can be read on the screen."""
         await self.until(lambda: text in self.screen_text())
 
+    async def assert_said(self, text: str) -> None:
+        """Wait until a message in the corner, which may be wrapped there, says this."""
+        await self.until(lambda: any(text in said.message for said in self.app._notifications))
+
     async def press(self, *keys: str) -> None:
         """Press keys and let the app take them up."""
         await self.pilot.press(*keys)
@@ -88,15 +93,23 @@ class RunApp(Protocol):
 
 
 def make_app(folder: Path, opening: FakeOpening, saved: list[tuple[str, str, object]]) -> IndexerApp:
-    """The app on fake engines; its clocks stand still."""
+    """The app on fake engines; its clocks stand still. What the environment sets stays as it is."""
+    rows = {(row.section, row.name): row for row in SETTINGS}
 
     def save(section: str, name: str, value: object) -> None:
         if value == -1:
             raise ConfigError("embedding.batch_size must be at least 0")
         saved.append((section, name, value))
+        row = rows.get((section, name))
+        if row is None or row.source == "environment":
+            return
+        default = value is None
+        rows[section, name] = replace(
+            row, value=row.value if default else value, source="default" if default else "user file"
+        )
 
     def view() -> Sequence[SettingRow]:
-        return SETTINGS
+        return tuple(rows.values())
 
     moment = datetime(2024, 2, 1, 10, 11, 12)  # noqa: DTZ001 - a local time, as the log shows it
     bridge = Bridge(

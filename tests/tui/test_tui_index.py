@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from obsidian_indexer.errors import LockedError
+from obsidian_indexer.errors import LockedError, VaultError
 from obsidian_indexer.records import Failure
 from tests.tui.conftest import RunApp
 from tests.tui.fake_engine import HOSTILE, HOSTILE_CLEAN, FakeEngine
@@ -73,7 +73,7 @@ async def test_failures_are_listed_while_the_run_goes_on(run_app: RunApp) -> Non
     gated = Gated(Failure("Broken.md", "parse", "bad front matter"), Failure("Hostile.md", "read", HOSTILE))
     async with run_app(gated, size=(120, 40)) as stage:
         await stage.press("1", "u")
-        await stage.assert_shown("Failures: 2")
+        await stage.assert_shown("2 failures")
         assert stage.app.bridge.indexing
         assert "bad front matter" in stage.screen_text()
         assert HOSTILE_CLEAN in stage.screen_text()
@@ -94,6 +94,17 @@ async def test_a_run_goes_on_when_the_screen_is_left(run_app: RunApp) -> None:
         await stage.until(lambda: not stage.app.bridge.indexing)
         await stage.press("escape", "1")
         await stage.assert_shown("42 embedded")
+
+
+async def test_without_an_index_the_screen_says_so_and_offers_no_run(run_app: RunApp) -> None:
+    async with run_app(fault=VaultError("There is no folder at /nowhere."), ready=False) as stage:
+        await stage.press("1")
+        await stage.assert_shown("No index")
+        await stage.press("u")
+        text = stage.screen_text()
+        assert text.count("There is no folder at /nowhere.") == 1
+        assert "Opening" not in text
+        assert "u Update" not in text
 
 
 async def test_another_writer_is_explained(run_app: RunApp) -> None:

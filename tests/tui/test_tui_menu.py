@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +75,23 @@ async def test_notices_and_a_foreign_writer_are_shown(run_app: RunApp) -> None:
         await stage.assert_shown("process 4711")
 
 
+async def test_what_is_wrong_with_the_model_is_said_once(run_app: RunApp) -> None:
+    reason = "The model 'bge-m3' is not on this machine."
+
+    class WithoutModel(FakeEngine):
+        def model_status(self) -> str:
+            return reason
+
+    def prepare(engine: FakeEngine) -> None:
+        engine.__class__ = WithoutModel
+        engine.warm_fault = ModelError(reason)
+
+    async with run_app(prepare, ready=False) as stage:
+        await stage.until(lambda: stage.app.bridge.model_line)
+        await stage.assert_shown(f"! {reason}")
+        assert stage.screen_text().count("bge-m3") == 1
+
+
 async def test_a_missing_model_is_a_notice_and_search_still_opens(run_app: RunApp) -> None:
     def prepare(engine: FakeEngine) -> None:
         engine.warm_fault = ModelError("The model 'bge-m3' is not on this machine.")
@@ -117,3 +135,60 @@ async def test_the_command_palette_opens_screens(run_app: RunApp) -> None:
         await stage.assert_shown("Show the status screen")
         await stage.press("enter")
         await stage.until(lambda: type(stage.app.screen).__name__ == "StatusScreen")
+
+
+async def test_the_commands_are_named_on_every_screen(run_app: RunApp) -> None:
+    async with run_app(size=(80, 24)) as stage:
+        await stage.assert_shown("^p Commands")
+        for key in "12345":
+            await stage.press(key)
+            await stage.assert_shown("^p Commands")
+            await stage.press("escape")
+
+
+async def test_a_theme_from_the_palette_is_kept(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        await stage.press("ctrl+p")
+        await stage.pilot.press(*"theme")
+        await stage.assert_shown("Change the current theme")
+        await stage.press("enter")
+        await stage.pilot.press(*"gruvbox")
+        await stage.assert_shown("gruvbox")
+        await stage.press("enter")
+        await stage.until(lambda: stage.saved)
+        assert stage.saved == [("ui", "theme", "gruvbox")]
+        assert stage.app.bridge.options is not None
+        assert stage.app.bridge.options.ui.theme == "gruvbox"
+
+
+async def test_the_theme_of_the_settings_is_not_saved_again(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        options = stage.app.bridge.options
+        assert options is not None
+        stage.app.bridge._load = lambda: replace(options, ui=replace(options.ui, theme="nord"))
+        stage.app.reload_settings()
+        await stage.until(lambda: stage.app.theme == "nord")
+        await stage.app.workers.wait_for_complete()
+        assert stage.saved == []
+
+
+async def test_a_picture_of_the_screen_is_saved_and_named(
+    run_app: RunApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    async with run_app() as stage:
+        await stage.press("ctrl+p")
+        await stage.pilot.press(*"screenshot")
+        await stage.assert_shown("Save this screen as a picture")
+        await stage.press("enter")
+        await stage.assert_said("Saved as ~/obsidian-indexer-")
+        (picture,) = tmp_path.glob("obsidian-indexer-*.svg")
+        assert "Settings" in picture.read_text()
+
+
+async def test_a_picture_that_cannot_be_saved_is_explained(run_app: RunApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/nowhere")
+    async with run_app() as stage:
+        stage.app.take_picture()
+        await stage.assert_said("The picture could not be saved")

@@ -9,11 +9,11 @@ import pytest
 
 from obsidian_indexer.errors import QueryError
 from obsidian_indexer.options import UiOptions
-from obsidian_indexer.tui.opening import OpenError
+from obsidian_indexer.tui.opening import OpenError, run_editor
 from obsidian_indexer.tui.widgets.hit_list import HitList
 from obsidian_indexer.tui.widgets.preview import Preview
 from tests.tui.conftest import RunApp, Stage
-from tests.tui.fake_engine import NOTES, FakeEngine, make_hit
+from tests.tui.fake_engine import FakeEngine, make_hit
 
 
 async def type_query(stage: Stage, query: str) -> None:
@@ -131,6 +131,59 @@ async def test_the_editor_gets_file_and_line(
         assert stage.edited == [["nvim", "-p", "+14", str(options.vault_path / "Guides/Linking notes.md")]]
 
 
+@pytest.mark.parametrize(
+    ("editor", "said"),
+    [("false", "ended with exit code 1"), ("/nowhere/editor", "could not be started"), ("sh -c 'kill $$'", "-15")],
+)
+async def test_an_editor_that_fails_leaves_the_app_alive(
+    run_app: RunApp, monkeypatch: pytest.MonkeyPatch, editor: str, said: str
+) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", editor)
+    async with run_app() as stage:
+        driver = type(stage.app._driver)
+        given_back: list[bool] = []
+        monkeypatch.setattr(driver, "can_suspend", True)
+        monkeypatch.setattr(driver, "resume_application_mode", lambda self: given_back.append(True))
+        stage.app.edit_file = run_editor
+        await type_query(stage, "link")
+        await stage.assert_shown("3 results")
+        await stage.press("ctrl+e")
+        await stage.assert_said(said)
+        assert given_back == [True]
+        await stage.press(*"x")
+        await stage.until(lambda: ("search", "linkx", "keyword") in stage.engine.calls)
+
+
+async def test_a_fault_in_the_editor_s_call_is_a_panel(run_app: RunApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISUAL", "vi")
+    async with run_app() as stage:
+        monkeypatch.setattr(type(stage.app._driver), "can_suspend", True)
+
+        def fail(command: list[str]) -> None:
+            raise ValueError("embedded null byte")
+
+        stage.app.edit_file = fail
+        await type_query(stage, "link")
+        await stage.assert_shown("3 results")
+        await stage.press("ctrl+e")
+        await stage.assert_shown("ValueError: embedded null byte")
+
+
+async def test_the_editor_is_not_opened_on_a_note_that_is_gone(
+    run_app: RunApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL", "vi")
+    async with run_app() as stage:
+        monkeypatch.setattr(type(stage.app._driver), "can_suspend", True)
+        await type_query(stage, "link")
+        await stage.assert_shown("▎ A block can be any paragraph")
+        stage.engine.notes.clear()
+        await stage.press("ctrl+e")
+        await stage.assert_shown("no longer in the vault")
+        assert stage.edited == []
+
+
 async def test_e_in_the_query_is_a_letter(run_app: RunApp) -> None:
     async with run_app() as stage:
         await type_query(stage, "see")
@@ -142,12 +195,19 @@ async def test_similar_notes_and_back(run_app: RunApp) -> None:
     async with run_app() as stage:
         await type_query(stage, "link")
         await stage.assert_shown("3 results")
-        await stage.press("down", "s")
-        await stage.assert_shown("like Linking notes")
-        assert ("similar", "Guides/Linking notes.md") in stage.engine.calls
-        assert selected(stage) != "Guides/Linking notes.md"
+        await stage.press("down", "down", "s")
+        await stage.assert_shown("similar to 블록에 링크하기 · 2 notes")
+        assert "hybrid" not in stage.screen_text()
+        assert ("similar", "한국어/블록에 링크하기.md") in stage.engine.calls
+        await stage.press("s")
+        await stage.assert_shown("similar to Linking notes · 2 notes")
+        await stage.press("escape")
+        await stage.assert_shown("similar to 블록에 링크하기 · 2 notes")
+        assert selected(stage) == "Guides/Linking notes.md"
         await stage.press("escape")
         await stage.assert_shown("3 results")
+        assert selected(stage) == "한국어/블록에 링크하기.md"
+        await stage.assert_shown("▎ 1. 문단 끝에")
         await stage.press("escape")
         assert type(stage.app.screen).__name__ == "MenuScreen"
 
@@ -160,14 +220,49 @@ async def test_the_mode_can_be_changed(run_app: RunApp) -> None:
         await stage.assert_shown("semantic")
 
 
-async def test_a_long_notice_of_the_answer_is_shown_whole(run_app: RunApp) -> None:
+async def test_a_long_notice_takes_one_line_and_is_whole_on_request(run_app: RunApp) -> None:
     def prepare(engine: FakeEngine) -> None:
         engine.notice = "The model knows no Korean. " + "Another would help. " * 5
 
     async with run_app(prepare) as stage:
         await type_query(stage, "link")
         await stage.assert_shown("The model knows no Korean.")
-        assert stage.screen_text().count("help.") == 5
+        assert stage.screen_text().count("help.") < 5
+        assert sum("help." in line for line in stage.screen_text().splitlines()) == 1
+        await stage.assert_shown("^n Notice")
+        await stage.press("ctrl+n")
+        await stage.until(lambda: stage.screen_text().count("help.") == 5)
+        await stage.press("ctrl+n")
+        await stage.until(lambda: stage.screen_text().count("help.") < 5)
+
+
+async def test_the_key_for_a_long_notice_is_offered_only_then(run_app: RunApp) -> None:
+    def prepare(engine: FakeEngine) -> None:
+        engine.notice = "Short."
+
+    async with run_app(prepare) as stage:
+        await type_query(stage, "link")
+        await stage.assert_shown("Short.")
+        assert "^n" not in stage.screen_text()
+
+
+async def test_the_key_help_of_the_list_names_the_editor_once(run_app: RunApp) -> None:
+    async with run_app(size=(80, 24)) as stage:
+        await type_query(stage, "link")
+        await stage.assert_shown("3 results")
+        await stage.press("down")
+        await stage.assert_shown("Open in Obsidian")
+        keys = stage.screen_text().splitlines()[-1]
+        assert keys.count("Edit") == 1
+        assert "^p Commands" in keys
+
+
+async def test_the_lines_of_the_preview_agree_in_number(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        await type_query(stage, "link")
+        await stage.assert_shown("lines 14–15")
+        await stage.press("down", "down", "down")
+        await stage.assert_shown("line 3")
 
 
 async def test_a_query_that_cannot_be_read_is_explained(run_app: RunApp) -> None:
@@ -237,7 +332,18 @@ async def test_coming_back_keeps_the_query(run_app: RunApp) -> None:
     async with run_app() as stage:
         await type_query(stage, "link")
         await stage.assert_shown("3 results")
-        await stage.press("escape", "2")
+        await stage.press("down", "escape", "2")
         await stage.assert_shown("3 results")
         assert "link" in stage.screen_text()
-        assert NOTES
+        await stage.press("right", *"s")
+        await stage.until(lambda: ("search", "links", "keyword") in stage.engine.calls)
+
+
+async def test_typing_after_coming_back_begins_a_new_query(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        await type_query(stage, "link")
+        await stage.assert_shown("3 results")
+        await stage.press("down", "escape", "2")
+        await stage.press(*"walk")
+        await stage.until(lambda: ("search", "walk", "hybrid") in stage.engine.calls)
+        assert not any("linkw" in str(call) for call in stage.engine.calls)

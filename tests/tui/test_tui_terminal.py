@@ -137,6 +137,27 @@ def test_the_editor_gets_the_terminal_and_gives_it_back(terminal: Terminal, tmp_
     assert (tmp_path / "edited").read_text().strip() == str(tmp_path / "demo" / "Hostile.md")
 
 
+@pytest.mark.parametrize("editor", ["#!/bin/sh\necho EDITOR-ON-THE-TERMINAL\nexit 1\n", None])
+@pytest.mark.parametrize("terminal", ["plain"], indirect=True)
+def test_an_editor_that_fails_gives_the_terminal_back(terminal: Terminal, tmp_path: Path, editor: str | None) -> None:
+    if editor is None:
+        (tmp_path / "editor").unlink()
+    else:
+        (tmp_path / "editor").write_text(editor)
+    terminal.until("173 notes")
+    terminal.send("2")
+    terminal.until("Type to search")
+    terminal.send("hostile")
+    terminal.until("Text with")
+    terminal.send("\x05")
+    terminal.until("could not be started" if editor is None else "exit code 1")
+    # More than one redraw reaches the screen, and a signal is heard.
+    terminal.send("s")
+    terminal.until("hostiles")
+    terminal.child.terminate()
+    assert terminal.end() == 130
+
+
 @pytest.mark.parametrize("terminal", ["fatal"], indirect=True)
 def test_an_index_that_cannot_be_opened_gives_exit_code_two(terminal: Terminal) -> None:
     terminal.until("There is no vault.")

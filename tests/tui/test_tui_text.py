@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 from textual.content import Content
 
+from obsidian_indexer.records import Failure, IndexReport, NoteEntry
 from obsidian_indexer.tui.opening import OpenError, editor_command, opener_command
 from obsidian_indexer.tui.passage import passage_window
 from obsidian_indexer.tui.prose import inline
+from obsidian_indexer.tui.reports import failure_rows, report_rows, status_rows
 from obsidian_indexer.tui.rows import Row, fit, flow, spread
-from obsidian_indexer.tui.text import bar, duration, hit_row, query_terms
+from obsidian_indexer.tui.text import bar, duration, hit_row, moment, query_terms
 from obsidian_indexer.tui.values import parse_value, shown_value
-from tests.tui.fake_engine import HITS, HOSTILE, HOSTILE_CLEAN, HOSTILE_HIT, NOTES
+from tests.tui.fake_engine import HITS, HOSTILE, HOSTILE_CLEAN, HOSTILE_HIT, NOTES, STATUS, make_hit
+
+NOW = datetime(2024, 2, 1, 23, 30)  # noqa: DTZ001 - a local time, as a reader's clock shows it
 
 
 @pytest.mark.parametrize("width", [12, 13, 30, 31, 77])
@@ -27,6 +34,14 @@ def test_every_line_of_a_result_fits_its_width(width: int) -> None:
 
 def test_a_result_shows_a_hostile_title_as_it_is_written() -> None:
     assert HOSTILE_CLEAN in hit_row(HOSTILE_HIT, 1.0, (), 120).plain
+
+
+@pytest.mark.parametrize("headings", [(), ("Resting beans",), ("Resting beans", "Why")])
+@pytest.mark.parametrize("path", ["Coffee/Resting beans.md", "Resting beans.md"])
+def test_a_result_says_its_folder_once(path: str, headings: tuple[str, ...]) -> None:
+    row = hit_row(make_hit(path, headings=headings, snippet=""), 1.0, (), 60).plain
+    assert row.count("Coffee/") == path.count("Coffee/")
+    assert ("Resting beans.md" in row) == (len(headings) < 2)
 
 
 def test_wide_characters_are_not_halved() -> None:
@@ -44,6 +59,54 @@ def test_times_and_bars() -> None:
     assert duration(7.4) == "0:07"
     assert duration(3723) == "1:02:03"
     assert cell_len(bar(0.5).plain) == cell_len(bar(0).plain) == cell_len(bar(1).plain)
+
+
+@pytest.mark.parametrize(
+    ("iso", "shown"),
+    [
+        ("2024-02-01T10:11:12+00:00", "today at 19:11"),
+        ("2024-02-01T10:11:12Z", "today at 19:11"),
+        ("2024-01-31T14:59:00Z", "yesterday at 23:59"),
+        ("2024-01-31T15:00:00Z", "today at 00:00"),
+        ("2023-12-24T01:00:00Z", "Sun 24 Dec 2023 at 10:00"),
+        ("not a time", "not a time"),
+    ],
+)
+def test_moments_are_told_in_local_time(monkeypatch: pytest.MonkeyPatch, iso: str, shown: str) -> None:
+    monkeypatch.setenv("TZ", "UTC-9")
+    time.tzset()
+    try:
+        assert moment(iso, NOW) == shown
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_report_counts_a_failed_note_as_failed() -> None:
+    failures = (Failure("a.md", "parse", "too deep"), Failure("b.md", "embed", "too long"))
+    rows = [row.text.plain for row in report_rows(IndexReport(seen=21, added=20, chunks=1, failures=failures))]
+    assert rows[0] == "20 added, 1 failed"
+    assert rows[1] == "1 in all, 0 embedded, 0 reused, 1 failed"
+    assert failure_rows(failures[:1], 1)[0].text.plain == "1 failure"
+
+
+def test_what_is_left_out_is_grouped_and_adds_up() -> None:
+    reasons = {"big.md": "larger than 5 MB", "a/x.md": "a rule", "a/y.md": "a rule"}
+    entries = [NoteEntry(path, "ignored", reason) for path, reason in reasons.items()]
+    entries += [NoteEntry("blank.md", "empty"), NoteEntry("ok.md", "indexed"), NoteEntry("new.md", "pending", "new")]
+    rows = status_rows(replace(STATUS, ignored=3, entries=tuple(entries)), "", NOW)
+    lines = [row.lead.plain + row.text.plain for row in rows]
+    start = lines.index("3 files ignored")
+    assert lines[start + 1 :] == [
+        "     2  a rule",
+        "        a/x.md",
+        "        a/y.md",
+        "     1  larger than 5 MB",
+        "        big.md",
+        "",
+        "1 note without text",
+        "        blank.md",
+    ]
 
 
 def test_query_terms_leave_out_operators() -> None:

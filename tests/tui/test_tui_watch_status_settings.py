@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from textual.widgets import OptionList
 
 from obsidian_indexer.errors import LockedError
 from obsidian_indexer.events import (
@@ -15,9 +16,10 @@ from obsidian_indexer.events import (
     WatchState,
     WatchStateEvent,
 )
+from obsidian_indexer.options import SettingRow
 from obsidian_indexer.records import Change, ChangeKind, Failure, NoteEntry
 from obsidian_indexer.tui.screens.settings import SettingsScreen
-from tests.tui.conftest import RunApp, Stage
+from tests.tui.conftest import SETTINGS, RunApp, Stage
 from tests.tui.fake_engine import HOSTILE, HOSTILE_CLEAN, STATUS, FakeEngine
 
 
@@ -108,7 +110,7 @@ async def test_status_shows_health_and_what_is_left_out(run_app: RunApp) -> None
         await stage.press("4")
         await stage.assert_shown("larger than 5 MB")
         text = stage.screen_text()
-        for piece in ("12 passages waiting", "1 note could not", HOSTILE_CLEAN, "all-MiniLM-L6-v2 · 384", "big.md"):
+        for piece in ("12 notes not taken up", "1 note could not", HOSTILE_CLEAN, "all-MiniLM-L6-v2 · 384", "big.md"):
             assert piece in text
         assert "ok.md" not in text
 
@@ -161,16 +163,56 @@ async def test_a_setting_saved_while_watching_takes_effect_afterwards(run_app: R
         await stage.press("down", "enter")
         await stage.until(lambda: stage.saved)
         assert len(stage.opening.engines) == 1
+        await stage.assert_said("It takes effect when the watch is stopped.")
         await stop_watching(stage)
         await stage.until(lambda: len(stage.opening.engines) == 2)
 
 
-async def open_setting(stage: Stage, option: str) -> None:
-    """Open the panel for one setting."""
+async def test_a_changed_setting_stays_in_view(run_app: RunApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [SettingRow("search", f"number_{at:02}", at, "default", "A number. " * 20) for at in range(60)]
+    monkeypatch.setattr("tests.tui.conftest.SETTINGS", (*SETTINGS, *rows))
+    async with run_app(size=(80, 24)) as stage:
+        await open_setting(stage, "search.number_45")
+        await stage.press("ctrl+u", *"4711", "enter")
+        await stage.assert_shown("4711")
+        await stage.until(lambda: isinstance(stage.app.screen, SettingsScreen))
+        listing = stage.app.screen.query_one(OptionList)
+        assert listing.highlighted == listing.get_option_index("search.number_45")
+        line = next(line for line in stage.screen_text().splitlines() if "number_45 " in line)
+        assert "4711" in line
+
+
+async def test_a_setting_can_go_back_to_its_default(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        await highlight_setting(stage, "embedding.batch_size")
+        await stage.assert_shown("d Default")
+        await stage.press("d")
+        await stage.until(lambda: stage.saved == [("embedding", "batch_size", None)])
+        await stage.assert_said("embedding.batch_size has its default again.")
+        await stage.until(lambda: len(stage.opening.engines) == 2)
+        await stage.press("d")
+        await stage.assert_said("embedding.batch_size has its default.")
+        assert len(stage.saved) == 1
+
+
+async def test_a_setting_that_no_file_holds_says_what_decides(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        await highlight_setting(stage, "ui.search_delay_ms")
+        await stage.press("d")
+        await stage.assert_said("stays as it is: it comes from the environment")
+
+
+async def highlight_setting(stage: Stage, option: str) -> None:
+    """Move to one setting."""
     await stage.press("5")
     await stage.assert_shown("search_delay_ms")
     listing = stage.app.screen.query_one("#settings-list")
     assert isinstance(stage.app.screen, SettingsScreen)
     listing.highlighted = listing.get_option_index(option)  # type: ignore[attr-defined]
+
+
+async def open_setting(stage: Stage, option: str) -> None:
+    """Open the panel for one setting."""
+    await highlight_setting(stage, option)
     await stage.press("enter")
     await stage.assert_shown("enter saves")

@@ -44,7 +44,9 @@ def test_line_breaks_are_kept() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-@pytest.mark.parametrize("text", [KOREAN, "# Plain English\n\nwith two lines\n", "짧다\n"])
+@pytest.mark.parametrize(
+    "text", [KOREAN, "# Plain English\n\nwith two lines\n", "짧다\n", "회의록\n가나다 가방 가격", "Über\n漢字\n"]
+)
 def test_utf16_with_or_without_its_mark(encoding: str, text: str) -> None:
     data = text.encode(encoding)
     assert decode(data)[0] == text
@@ -92,7 +94,16 @@ def test_stray_nuls_are_replaced_and_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [PNG, b"\0" * 4096, bytes(range(256)) * 4, b"PK\x03\x04" + bytes(range(0, 250, 3)) * 9, b"\0\1\2\3"]
+    "data",
+    [
+        PNG,
+        b"\0" * 4096,
+        bytes(range(256)) * 4,
+        b"PK\x03\x04" + bytes(range(0, 250, 3)) * 9,
+        b"\0\1\2\3",
+        b"\x00\x01\x02binary\xff\xfe\x00",  # six letters of four scripts, if taken for UTF-16
+        b"\xa1\x82\x0a\x00\xc3\xb5\xd7\x9a\x05\x01",  # a line break, and syllables and ideographs nobody writes
+    ],
 )
 def test_what_is_no_text_is_refused(data: bytes) -> None:
     with pytest.raises(NoteError, match="not text"):

@@ -49,7 +49,7 @@ class BaseScreen(Screen[None]):
         """Top line, body, key help."""
         yield TopBar(self.HEADING)
         yield from self.body()
-        yield Footer(show_command_palette=False)
+        yield Footer()
 
     def on_mount(self) -> None:
         """Start the clock."""

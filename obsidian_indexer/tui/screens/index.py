@@ -73,7 +73,7 @@ class IndexScreen(BaseScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what is possible now is offered."""
         running = self.bridge.indexing
-        free = not running and not self.bridge.watch_on
+        free = not running and not self.bridge.watch_on and self.bridge.phase is Phase.READY
         interrupted = _interrupted(self.bridge.run)
         match action:
             case "cancel":
@@ -105,7 +105,7 @@ class IndexScreen(BaseScreen):
 
     def offered(self) -> object:
         """The keys depend on what is under way."""
-        return (self.bridge.indexing, self.bridge.watch_on, _interrupted(self.bridge.run))
+        return (self.bridge.phase, self.bridge.indexing, self.bridge.watch_on, _interrupted(self.bridge.run))
 
     def tick(self) -> None:
         """Draw the run as it is now."""
@@ -120,8 +120,11 @@ class IndexScreen(BaseScreen):
         width = self.query_one("#index-note", Line).content_size.width
         note = clean_line(snapshot.current_note) if self.bridge.indexing else ""
         self.query_one("#index-note", Line).show(fit(Content.styled(note, DIM), width))
-        self.query_one(Page).show(_outcome(run))
+        self.query_one(Page).show(_no_index(self.bridge.failure) if self._unopened() else _outcome(run))
         self.set_class(run is None, "-idle")
+
+    def _unopened(self) -> bool:
+        return self.bridge.phase is Phase.FAILED
 
     def _draw_buttons(self, run: IndexRun | None) -> None:
         running = self.bridge.indexing
@@ -145,6 +148,8 @@ class IndexScreen(BaseScreen):
             bar.update(total=max(1, total), progress=done)
 
     def _stage(self, run: IndexRun | None) -> Content:
+        if self._unopened():
+            return Content.styled("No index", "bold $text-error")
         if self.bridge.phase is not Phase.READY:
             return Content.styled("Opening the index…", DIM)
         if self.bridge.watch_on:
@@ -161,6 +166,15 @@ class IndexScreen(BaseScreen):
         if run.cancel.cancelled:
             return Content.styled("Cancelling after this batch…", "bold $text-warning")
         return Content.styled(STAGE_NAMES[run.snapshot().stage] + "…", "bold")
+
+
+def _no_index(failure: str | None) -> list[Row]:
+    """Why nothing can be indexed, and what to do."""
+    return [
+        plain(clean_line(failure or ""), "$text-error"),
+        plain(),
+        plain("Put it right, then press escape and r to try again.", DIM),
+    ]
 
 
 def _outcome(run: IndexRun | None) -> list[Row]:

@@ -40,7 +40,6 @@ class MenuScreen(BaseScreen):
         *(Binding(str(number), f"choose({number})", show=False) for number in range(1, 7)),
         Binding("r", "retry", "Try again"),
         Binding("q", "app.quit", "Quit"),
-        Binding("ctrl+p", "app.command_palette", "Commands", priority=True),
     ]
 
     def body(self) -> Iterable[Widget]:
@@ -110,15 +109,16 @@ class MenuScreen(BaseScreen):
             lines.append(Content.styled(bridge.failure, "$text-error"))
             lines.append(Content.styled("Press r to try again once it is put right.", DIM))
             return lines
+        notices = bridge.notices
         if bridge.warmth is Warmth.LOADING:
             lines.append(Content.styled("Loading the model… keyword search works meanwhile.", DIM))
-        elif bridge.model_line:
+        elif bridge.model_line and bridge.model_line not in notices:
             lines.append(Content.styled(clean_line(bridge.model_line), DIM))
         status = bridge.status
         if status is not None and status.writer and not bridge.indexing and not bridge.watch_on:
             writer = clean_line(status.writer)
             lines.append(_notice(f"Another process writes this index: {writer}. Searching works."))
-        lines += [_notice(clean_line(message)) for message in bridge.notices]
+        lines += [_notice(clean_line(message)) for message in notices]
         return lines
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.app import SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -16,6 +18,7 @@ from textual.widget import Widget
 from textual.widgets import Input, OptionList
 
 from obsidian_indexer.errors import IndexerError
+from obsidian_indexer.options import Options
 from obsidian_indexer.records import Hit, SearchResult
 from obsidian_indexer.sanitize import clean_line
 from obsidian_indexer.tui.bridge import Phase, Warmth
@@ -35,6 +38,15 @@ KEYWORD_DELAY_S = 0.03
 PREVIEW_DELAY_S = 0.05
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A list that was left for the notes similar to one of its rows, `hit`; `similar_to` is what it was similar to."""
+
+    answer: SearchResult
+    hit: Hit
+    similar_to: Hit | None
+
+
 class SearchScreen(BaseScreen):
     """The query above, results to the left or top, the note to the right or below."""
 
@@ -44,6 +56,7 @@ class SearchScreen(BaseScreen):
         Binding("ctrl+e", "edit", "Edit", priority=True),
         Binding("ctrl+t", "mode", "Mode", priority=True),
         Binding("ctrl+o", "preview", "Preview", priority=True),
+        Binding("ctrl+n", "notice", "Notice", priority=True),
     ]
 
     def __init__(self) -> None:
@@ -53,6 +66,7 @@ class SearchScreen(BaseScreen):
         self._answer: SearchResult | None = None
         self._refining = False
         self._similar_to: Hit | None = None
+        self._left: list[Left] = []
         self._problem: str | None = None
         self._read: Hit | None = None
 
@@ -69,7 +83,10 @@ class SearchScreen(BaseScreen):
         yield Line(id="advice")
 
     def opened(self) -> None:
-        """Coming back asks again, since the index may have changed."""
+        """Coming back asks again, since the index may have changed; the next letter begins a new query."""
+        query = self.query_one("#query", Input)
+        query.focus()
+        query.select_all()
         if self._query and self._similar_to is None:
             self._ask()
 
@@ -84,7 +101,6 @@ class SearchScreen(BaseScreen):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Each keystroke asks."""
         self._query = event.value.strip()
-        self._similar_to = None
         self._ask()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -94,11 +110,12 @@ class SearchScreen(BaseScreen):
     def action_mode(self) -> None:
         """The next of hybrid, semantic and keyword."""
         self._mode = MODES[(MODES.index(self.mode) + 1) % len(MODES)]
-        self._similar_to = None
         self._ask()
 
     def _ask(self) -> None:
         self._problem = None
+        self._similar_to = None
+        self._left.clear()
         if not self._query:
             self.workers.cancel_group(self, "search")
             self._refining = False
@@ -129,11 +146,11 @@ class SearchScreen(BaseScreen):
         self._refining = False
         self.tick()
 
-    def _take(self, answer: SearchResult | None) -> None:
+    def _take(self, answer: SearchResult | None, at: Hit | None = None) -> None:
         self._answer = answer
         hits = answer.hits if answer is not None else ()
         terms = query_terms(self._query) if self._similar_to is None else ()
-        self.query_one(HitList).show(hits, terms)
+        self.query_one(HitList).show(hits, terms, at)
         self._show_note()
         self.tick()
 
@@ -176,6 +193,8 @@ class SearchScreen(BaseScreen):
     async def _answer_similar(self, hit: Hit) -> None:
         try:
             answer = await self.bridge.similar(hit.path)
+            if self._answer is not None:
+                self._left.append(Left(self._answer, hit, self._similar_to))
             self._similar_to = hit
             self._take(answer)
         except IndexerError as error:
@@ -187,10 +206,13 @@ class SearchScreen(BaseScreen):
         self.tick()
 
     def action_back(self) -> None:
-        """From the similar notes to the query's results, from the note alone to the list, else to the menu."""
-        if self._similar_to is not None:
-            self._similar_to = None
-            self._ask()
+        """From the similar notes to the row they were asked for, from the note alone to the list, else to the menu."""
+        if self._left:
+            self.workers.cancel_group(self, "search")
+            self._refining, self._problem = False, None
+            left = self._left.pop()
+            self._similar_to = left.similar_to
+            self._take(left.answer, left.hit)
         elif self.has_class("-reading"):
             self.action_preview()
         else:
@@ -234,7 +256,8 @@ class SearchScreen(BaseScreen):
         place = self.query_one("#note-place", Line)
         parts = [clean_line(hit.title), breadcrumb(hit.title, hit.headings)]
         left = Content.styled(" › ".join(part for part in parts if part), "bold")
-        lines = Content.styled(f"lines {line_range(hit.start_line, hit.end_line)}", DIM)
+        noun = "line" if hit.end_line <= hit.start_line else "lines"
+        lines = Content.styled(f"{noun} {line_range(hit.start_line, hit.end_line)}", DIM)
         place.show(spread(left, lines, max(1, place.content_size.width)))
 
     # ---- opening
@@ -257,13 +280,16 @@ class SearchScreen(BaseScreen):
         """Open the highlighted result in the editor, at its line, in this terminal."""
         hit = self.query_one(HitList).selected
         options = self.bridge.options
-        if hit is None or options is None:
-            return
+        if hit is not None and options is not None:
+            start(self, partial(self._edit, hit, options), "open")
+
+    async def _edit(self, hit: Hit, options: Options) -> None:
         try:
             path = options.vault_path / hit.path
             command = editor_command(options.ui.editor, os.environ, path, hit.start_line)
-            with self.app.suspend():
-                self.indexer.edit_file(command)
+            # An editor given the name of a note that is gone would begin a new one.
+            await self.bridge.check_note(hit.path)
+            self.indexer.hand_terminal_to(command)
         except SuspendNotSupported:
             self.indexer.say("This terminal cannot be handed to an editor.", severity="error")
         except IndexerError as error:
@@ -276,9 +302,7 @@ class SearchScreen(BaseScreen):
         """Draw the line about the answer, or the advice when there is nothing to list."""
         line = self.query_one("#answer", Line)
         line.show(fit(self._answer_line(), max(1, line.content_size.width)))
-        notice = self.query_one("#notice", Line)
-        notice.show(self._notice())
-        notice.display = bool(self._notice())
+        self._draw_notice()
         self._draw_place()
         empty = not self.query_one(HitList).hits
         self.set_class(empty, "-empty")
@@ -291,19 +315,46 @@ class SearchScreen(BaseScreen):
         if answer is None:
             return mode
         if self._similar_to is not None:
-            head = f"like {clean_line(self._similar_to.title)}"
-        else:
-            head = count(len(answer.hits), "result")
+            title = clean_line(self._similar_to.title)
+            mode = Content.assemble(Content.styled("similar to ", DIM), Content.styled(title, "$text-accent"))
+        head = count(len(answer.hits), "note" if self._similar_to is not None else "result")
         parts: list[Content | str] = [mode, Content.styled(f" · {head} · {answer.took_ms:.0f} ms", DIM)]
         if self._refining:
             waiting = "loading the model…" if self.bridge.warmth is Warmth.LOADING else "refining…"
             parts.append(Content.styled(f" · {waiting}", DIM))
         return Content.assemble(*parts)
 
-    def _notice(self) -> Content:
+    def action_notice(self) -> None:
+        """The notice whole, or in one line again."""
+        self.toggle_class("-whole-notice")
+        self.tick()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The notice is offered where a line does not hold it."""
+        return self._notice_is_long() if action == "notice" else True
+
+    def offered(self) -> object:
+        """The keys depend on the length of the notice."""
+        return self._notice_is_long()
+
+    def _notice(self) -> str:
         """What the answer, or its lack, wants the reader to know."""
         text = self._problem or (self._answer.notice if self._answer is not None else None)
-        return Content.styled(clean_line(text or ""), "$text-warning")
+        return clean_line(text or "")
+
+    def _notice_is_long(self) -> bool:
+        return cell_len(self._notice()) > self._notice_width()
+
+    def _notice_width(self) -> int:
+        # Its own size is 0 while it is hidden; it has the margins of the line above it.
+        return max(1, self.query_one("#answer", Line).content_size.width)
+
+    def _draw_notice(self) -> None:
+        line = self.query_one("#notice", Line)
+        text = Content.styled(self._notice(), "$text-warning")
+        line.show(text if self.has_class("-whole-notice") else fit(text, self._notice_width()))
+        line.display = bool(self._notice())
+        line.tooltip = Content(self._notice()) if self._notice_is_long() else None
 
     def _advice(self) -> Content:
         bridge = self.bridge

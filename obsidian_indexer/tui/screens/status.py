@@ -46,5 +46,5 @@ class StatusScreen(BaseScreen):
             waiting = bridge.failure if bridge.phase is Phase.FAILED else "Opening the index…"
             rows = [plain(clean_line(waiting or ""), DIM)]
         else:
-            rows = status_rows(bridge.status, bridge.model_line)
+            rows = status_rows(bridge.status, bridge.model_line, bridge.now())
         self.query_one(Page).show(rows)

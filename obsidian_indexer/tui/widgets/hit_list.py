@@ -21,7 +21,8 @@ class HitList(OptionList):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select", "Open in Obsidian"),
         Binding("s", "screen.similar", "Similar"),
-        Binding("e", "screen.edit", "Edit"),
+        # The key help names the screen's own key for it.
+        Binding("e", "screen.edit", "Edit", show=False),
         Binding("j", "cursor_down", "Down", show=False),
         Binding("k", "cursor_up", "Up", show=False),
         Binding("slash", "screen.focus_query", "Query", show=False),
@@ -47,17 +48,19 @@ class HitList(OptionList):
         at = self.highlighted
         return self._hits[at] if at is not None and at < len(self._hits) else None
 
-    def show(self, hits: tuple[Hit, ...], terms: tuple[str, ...]) -> None:
-        """Replace the results; the highlighted passage stays highlighted where it is still among them."""
-        kept = self.selected
-        moved = self.highlighted not in (None, 0)
+    def show(self, hits: tuple[Hit, ...], terms: tuple[str, ...], at: Hit | None = None) -> None:
+        """Replace the results and highlight `at`; without it the passage that was stays highlighted if it is there."""
+        kept = at or self.selected
+        moved = at is not None or self.highlighted not in (None, 0)
         self._hits, self._terms = hits, terms
         self._draw()
         if not hits:
             return
-        same = next((at for at, hit in enumerate(hits) if kept is not None and _place(hit) == _place(kept)), 0)
+        same = next((row for row, hit in enumerate(hits) if kept is not None and _place(hit) == _place(kept)), 0)
         # A reader who never moved wants the best result, whichever it is now.
         self.highlighted = same if moved else 0
+        # Rows that were just set have no height yet, so the highlighted one is brought into view after the layout.
+        self.call_after_refresh(self.scroll_to_highlight)
 
     def on_resize(self, event: events.Resize) -> None:
         """Rows are cut to the width, so a new width needs new rows."""

@@ -1,0 +1,208 @@
+"""Embedding alone: each engine and number format against `SentenceTransformer.encode` and against its own limits.
+
+    python benchmarks/embed_throughput.py VAULT [--rounds N] [--passages N] [--skip-2000]
+
+Every contender reads the same passages (cut by this program) in each round, in turn. Rates are passages a second of
+wall clock, the best round of each; `cpu_rate` is what the same work would reach with every core free, which holds on a
+busy machine too. `forward_only` is the engine on ready batches of token ids, `tokenise_only` the tokenizer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.machine import machine
+from obsidian_indexer.embed.batch import Embedder, plan_batches
+from obsidian_indexer.embed.build import BuildKind, BuildRefused, Builds
+from obsidian_indexer.embed.engines import choose
+from obsidian_indexer.embed.openvino_engine import cpu_has_bfloat16, cpu_threads
+from obsidian_indexer.embed.spec import ModelSpec, resolve_model
+from obsidian_indexer.embed.tokens import TokenIds
+from obsidian_indexer.embed.workload import Workload
+from obsidian_indexer.options import EmbedOptions
+from obsidian_indexer.pipeline import prefetch
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass
+class Timed:
+    """One contender: seconds of wall clock and of processor time, a pair for each round."""
+
+    run: Callable[[], object]
+    seconds: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
+    result: object = None
+
+    def once(self) -> None:
+        """Run and note the time."""
+        start, cpu = time.perf_counter(), time.process_time()
+        self.result = self.run()
+        self.seconds.append(time.perf_counter() - start)
+        self.cpu_seconds.append(time.process_time() - cpu)
+
+
+def read_passages(vault: str, most: int) -> list[str]:
+    """The passages of a vault as the index cuts them; `most` of them spread evenly, 0 for all."""
+    import config
+    from obsidian_indexer.sync.inspect import NoteInspector
+    from obsidian_indexer.vault import scan
+
+    options = config.load({"vault.path": vault}).options
+    inspector = NoteInspector(options)
+    texts = []
+    for entry in scan(options.vault_path, options.vault):
+        if hasattr(entry, "mtime_ns"):
+            texts += [chunk.embedded_text for chunk in inspector.inspect(entry.path)[1]]
+    texts = list(dict.fromkeys(texts))
+    return texts[:: max(1, len(texts) // most)][:most] if most else texts
+
+
+def embed(embedder: Embedder, texts: Sequence[str], window: int) -> Vectors:
+    """Texts to vectors as the index does it: windows tokenised ahead in a thread, batches by length."""
+
+    def windows() -> Iterator[tuple[int, list[TokenIds]]]:
+        for start in range(0, len(texts), window):
+            yield start, embedder.tokenizer.encode(texts[start : start + window], embedder.spec.document_prompt)
+
+    out = np.zeros((len(texts), embedder.engine.dim), np.float32)
+    for start, encoded in prefetch(windows()):
+        for result in embedder.run(encoded):
+            out[[start + row for row in result.rows]] = result.vectors
+    return out
+
+
+def forward_only(embedder: Embedder, batches: Sequence[Sequence[TokenIds]]) -> None:
+    """The engine on ready batches, as many at once as it takes."""
+    with ThreadPoolExecutor(embedder.engine.lanes) as pool:
+        for _ in pool.map(embedder.engine.forward, batches):
+            pass
+
+
+def ready_batches(embedder: Embedder, encoded: Sequence[TokenIds]) -> list[list[TokenIds]]:
+    """All batches of a run."""
+    step = embedder.engine.width_step
+    lengths = [-(-len(ids) // step) * step for ids in encoded]
+    return [[encoded[row] for row in rows] for rows in plan_batches(lengths, embedder.engine.token_budget)]
+
+
+def make_int8(spec: ModelSpec, builds: Builds, texts: Sequence[str]) -> dict[str, object]:
+    """Make the int8 engine and tell its time and figures, or why there is none."""
+    ordered = sorted(texts, key=len, reverse=True)
+    work = Workload(sample=lambda n: [ordered[i * len(ordered) // n] for i in range(min(n, len(ordered)))])
+    try:
+        build = builds.make(spec, BuildKind.INT8, EmbedOptions(), work)
+    except BuildRefused as error:
+        return {"refused": str(error)}
+    return {"seconds": build.seconds, "check": dict(build.check)}
+
+
+def load_ours(spec: ModelSpec, builds: Builds) -> dict[str, Embedder]:
+    """Every engine and number format that this machine has for the model."""
+    formats = ["float32", *(["bfloat16"] if cpu_has_bfloat16() else [])]
+    wishes = [("torch", dtype) for dtype in formats] + [("openvino", dtype) for dtype in formats]
+    if builds.find(spec, BuildKind.INT8):
+        wishes.append(("openvino", "int8"))
+    ours = {}
+    for engine, dtype in wishes:
+        options = EmbedOptions(engine=engine, dtype=dtype, device="cpu")
+        choice = choose(spec, options, builds)
+        if choice.engine == engine:
+            ours[f"{engine} {dtype}"] = Embedder.load(spec, options, builds, choice)
+    return ours
+
+
+def compare(vault: str, rounds: int, most: int, encode_batches: Sequence[int]) -> dict[str, object]:
+    """Run every contender in turn, `rounds` times, after one run of each on a few passages."""
+    from sentence_transformers import SentenceTransformer
+
+    spec, texts = resolve_model(EmbedOptions()), read_passages(vault, most)
+    with tempfile.TemporaryDirectory() as scratch:
+        builds = Builds(Path(scratch) / "engines")
+        int8 = make_int8(spec, builds, texts)
+        ours = load_ours(spec, builds)
+    window = EmbedOptions().window
+    library = SentenceTransformer(str(spec.folder), device="cpu", local_files_only=True)
+    tokenizer = next(iter(ours.values())).tokenizer
+    encoded = tokenizer.encode(texts, spec.document_prompt)
+    contenders = {"tokenise_only": Timed(lambda: tokenizer.encode(texts) and None)}
+    for size in encode_batches:
+        contenders[f"encode {size}"] = Timed(
+            lambda size=size: library.encode(texts, batch_size=size, normalize_embeddings=True)  # type: ignore[misc]
+        )
+    for name, embedder in ours.items():
+        batches = ready_batches(embedder, encoded)
+        contenders[name] = Timed(lambda embedder=embedder: embed(embedder, texts, window))  # type: ignore[misc]
+        contenders[f"{name} forward_only"] = Timed(
+            lambda embedder=embedder, batches=batches: forward_only(embedder, batches)  # type: ignore[misc]
+        )
+        embed(embedder, texts[:64], window)
+    library.encode(texts[:64])
+    for number in range(rounds):
+        for name, contender in contenders.items():
+            print(f"round {number + 1} of {rounds}: {name}", file=sys.stderr)
+            contender.once()
+    return {
+        "benchmark": "embed_throughput",
+        "machine": machine(),
+        "model": spec.name,
+        "passages": len(texts),
+        "tokens": sum(map(len, encoded)),
+        "rounds": rounds,
+        "int8_build": int8,
+        **figures(contenders, len(texts), list(ours)),
+    }
+
+
+def figures(contenders: dict[str, Timed], n_texts: int, ours: Sequence[str]) -> dict[str, object]:
+    """Rates of all, and of our own the ratios and the nearness to `encode`."""
+    cores = cpu_threads(EmbedOptions())
+    rate = {name: n_texts / min(timed.seconds) for name, timed in contenders.items()}
+    cpu_rate = {name: cores * n_texts / min(timed.cpu_seconds) for name, timed in contenders.items()}
+    encodes = [name for name in contenders if name.startswith("encode")]
+    reference = np.asarray(contenders[encodes[0]].result, np.float32)
+    rows = {}
+    for name in ours:
+        cosines = (np.asarray(contenders[name].result, np.float32) * reference).sum(axis=1)
+        rows[name] = {
+            "mean_cosine": round(float(cosines.mean()), 5),
+            "worst_cosine": round(float(cosines.min()), 5),
+            "share_of_forward_only": round(rate[name] / rate[f"{name} forward_only"], 3),
+            "share_of_forward_only_cpu": round(cpu_rate[name] / cpu_rate[f"{name} forward_only"], 3),
+            **{f"times_{other}": round(rate[name] / rate[other], 2) for other in encodes},
+            **{f"times_{other}_cpu": round(cpu_rate[name] / cpu_rate[other], 2) for other in encodes},
+        }
+    return {
+        "rate": {name: round(value, 1) for name, value in rate.items()},
+        "cpu_rate": {name: round(value, 1) for name, value in cpu_rate.items()},
+        "engines": rows,
+    }
+
+
+def main() -> None:
+    """Parse the command line and print the figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("vault")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--passages", type=int, default=0, help="at most so many, spread over the vault")
+    parser.add_argument("--skip-2000", action="store_true", help="leave out the batch of 2000 (5 GB of memory)")
+    options = parser.parse_args()
+    sizes = [32] if options.skip_2000 else [32, 2000]
+    print(json.dumps(compare(options.vault, options.rounds, options.passages, sizes), indent=2))
+
+
+if __name__ == "__main__":
+    main()
