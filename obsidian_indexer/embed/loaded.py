@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from obsidian_indexer.embed.batch import Embedder
@@ -11,6 +12,7 @@ from obsidian_indexer.embed.engines import Choice, choose, settle
 from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.workload import Workload
 from obsidian_indexer.errors import ModelError
+from obsidian_indexer.events import Event, EventSink
 from obsidian_indexer.options import EmbedOptions
 
 
@@ -22,6 +24,7 @@ class LoadedModel:
         self._builds = Builds(engines)
         self._lock = threading.Lock()
         self._embedder: Embedder | None = None
+        self._told: set[Event] = set()
 
     def get(self, spec: ModelSpec, dtype: str | None, work: Workload | None = None) -> Embedder:
         """The model in this number format ('None' leaves it to the device), loaded.
@@ -29,7 +32,10 @@ class LoadedModel:
         With `work`, on the engine that serves it best, which is made first where that pays: queries go on meanwhile.
         The format may then be another one, when the wanted engine could not be made. Raises ModelError or Cancelled.
         """
-        choice = None if work is None else settle(spec, self._options, self._builds, work, dtype=dtype)
+        choice = None
+        if work is not None:
+            told_once = replace(work, on_event=self._once(work.on_event))
+            choice = settle(spec, self._options, self._builds, told_once, dtype=dtype)
         with self._lock:
             if self._embedder is not None:
                 if self._serves(self._embedder, spec, dtype, choice):
@@ -40,6 +46,16 @@ class LoadedModel:
                 choice = choose(spec, self._options, self._builds, dtype=dtype)
             self._embedder = Embedder.load(spec, self._options, self._builds, choice)
             return self._embedder
+
+    def _once(self, sink: EventSink) -> EventSink:
+        """Watching asks at every change; what is new the first time is noise the second."""
+
+        def tell(event: Event) -> None:
+            if event not in self._told:
+                self._told.add(event)
+                sink(event)
+
+        return tell
 
     def _serves(self, loaded: Embedder, spec: ModelSpec, dtype: str | None, choice: Choice | None) -> bool:
         if loaded.spec.identity != spec.identity:

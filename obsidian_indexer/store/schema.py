@@ -43,7 +43,8 @@ CREATE INDEX tags_tag ON tags(tag);
 CREATE TABLE links(
   note_id INTEGER NOT NULL REFERENCES notes(id) ON DELETE CASCADE,
   target TEXT NOT NULL, name_key TEXT NOT NULL, heading TEXT, block TEXT, display TEXT,
-  embed INTEGER NOT NULL, line INTEGER NOT NULL
+  embed INTEGER NOT NULL, line INTEGER NOT NULL,
+  property TEXT                       -- of a link in the front matter
 );
 CREATE INDEX links_note ON links(note_id);
 CREATE INDEX links_name ON links(name_key);
@@ -81,15 +82,6 @@ CREATE TABLE failures(
   model_id INTEGER REFERENCES models(id) ON DELETE CASCADE
 );
 CREATE INDEX failures_key ON failures(model_id, key);
-CREATE VIRTUAL TABLE chunk_terms USING fts5(
-  headings, body, content='', tokenize="porter ascii");
-CREATE VIRTUAL TABLE note_terms USING fts5(
-  title, aliases, headings, tags, path, body, content='', detail=column,
-  tokenize="porter ascii");
-"""
-
-_SHARED_BLOCKS = """
-ALTER TABLE links ADD COLUMN property TEXT;  -- of a link in the front matter
 CREATE TABLE note_blocks(
   note_id INTEGER PRIMARY KEY REFERENCES notes(id) ON DELETE CASCADE,
   keys BLOB NOT NULL,                 -- int64 keys of the note's blocks
@@ -97,6 +89,11 @@ CREATE TABLE note_blocks(
 );
 CREATE TABLE block_counts(key INTEGER PRIMARY KEY, notes INTEGER NOT NULL);
 CREATE INDEX block_counts_shared ON block_counts(notes) WHERE notes > 1;
+CREATE VIRTUAL TABLE chunk_terms USING fts5(
+  headings, body, content='', tokenize="porter ascii");
+CREATE VIRTUAL TABLE note_terms USING fts5(
+  title, aliases, headings, tags, path, body, content='', detail=column,
+  tokenize="porter ascii");
 """
 
 
@@ -108,7 +105,7 @@ class Migration:
     reparse: bool = False
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(_INITIAL), Migration(_SHARED_BLOCKS, reparse=True))
+MIGRATIONS: tuple[Migration, ...] = (Migration(_INITIAL),)
 
 
 def prepare_folder(data_dir: Path) -> None:

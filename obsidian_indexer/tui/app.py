@@ -42,6 +42,8 @@ from obsidian_indexer.tui.work import start as start_work
 
 NOT_OPENED_CODE = 2
 INTERRUPTED_CODE = 130
+# A signal that came while the loop stood still is heard within this time after it goes on.
+LENT_S = 0.5
 # Beside the program's own log; a file of its own, since what native code writes is no JSON.
 OUTPUT_LOG = Path("logs") / "terminal.log"
 
@@ -98,6 +100,8 @@ class IndexerApp(App[int]):
         self.interrupted = False
         self._on_ready = on_ready
         self._kept_theme = self.theme
+        # While an editor has the terminal, and for a moment after, ctrl+c there is meant for the editor.
+        self._lent = False
 
     # ---- life cycle
 
@@ -112,7 +116,7 @@ class IndexerApp(App[int]):
         if sys.platform != "win32":
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-                loop.add_signal_handler(number, self._interrupted)
+                loop.add_signal_handler(number, self._interrupted, number)
         self.call_after_refresh(self.start)
 
     def start(self) -> None:
@@ -157,8 +161,10 @@ class IndexerApp(App[int]):
         elif bridge.status_due and bridge.phase is Phase.READY:
             start_work(self, bridge.refresh_status, "status")
 
-    def _interrupted(self) -> None:
+    def _interrupted(self, number: int) -> None:
         """A signal asks for the same orderly end as the user does, so that the terminal is given back."""
+        if number == signal.SIGINT and self._lent:
+            return
         self.interrupted = True
         self.call_later(self.action_quit)
 
@@ -221,14 +227,19 @@ class IndexerApp(App[int]):
     def hand_terminal_to(self, command: list[str]) -> None:
         """Give the terminal to the editor, and take it back whatever becomes of it. Raises what `edit_file` raises."""
         fault: Exception | None = None
+        self._lent = True
         with self.suspend():
             # Textual takes the terminal back only where this block ends without an error.
             try:
                 self.edit_file(command)
             except Exception as error:  # noqa: BLE001 - raised again below
                 fault = error
+        self.set_timer(LENT_S, self._take_back)
         if fault is not None:
             raise fault
+
+    def _take_back(self) -> None:
+        self._lent = False
 
     def take_picture(self) -> None:
         """Save the screen as it is now in the user's downloads, or else in the home folder."""

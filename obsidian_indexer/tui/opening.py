@@ -112,5 +112,7 @@ def run_editor(command: list[str], *, umask: int = -1) -> None:
         ).returncode
     except OSError as error:
         raise OpenError(f"The editor '{command[0]}' could not be started: {error.strerror}") from error
-    if code != 0:
+    if code < 0:
+        raise OpenError(f"The editor '{command[0]}' was stopped by signal {-code}.")
+    if code > 0:
         raise OpenError(f"The editor '{command[0]}' ended with exit code {code}.")

@@ -133,7 +133,11 @@ async def test_the_editor_gets_file_and_line(
 
 @pytest.mark.parametrize(
     ("editor", "said"),
-    [("false", "ended with exit code 1"), ("/nowhere/editor", "could not be started"), ("sh -c 'kill $$'", "-15")],
+    [
+        ("false", "ended with exit code 1"),
+        ("/nowhere/editor", "could not be started"),
+        ("sh -c 'kill $$'", "stopped by signal 15"),
+    ],
 )
 async def test_an_editor_that_fails_leaves_the_app_alive(
     run_app: RunApp, monkeypatch: pytest.MonkeyPatch, editor: str, said: str
