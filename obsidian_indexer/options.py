@@ -61,7 +61,9 @@ class ChunkOptions:
 class EmbedOptions:
     """Which model turns passages into vectors, on what, and in what batches."""
 
-    model: str = setting("default", "'default' (that of the index; all-MiniLM-L6-v2 for a new one), a hub name, a folder, 'fake[:DIM]'.")
+    model: str = setting(
+        "default", "'default' (the index's own; all-MiniLM-L6-v2 for a new one), a hub name, a folder, 'fake[:DIM]'."
+    )
     allow_download: bool = setting(False, "Let a hub model that is not on this machine be fetched.")
     trust_remote_code: bool = setting(False, "Run Python code that comes inside a model's folder.")
     engine: str = setting(

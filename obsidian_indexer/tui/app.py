@@ -227,8 +227,8 @@ class IndexerApp(App[int]):
     def hand_terminal_to(self, command: list[str]) -> None:
         """Give the terminal to the editor, and take it back whatever becomes of it. Raises what `edit_file` raises."""
         fault: Exception | None = None
-        self._lent = True
         with self.suspend():
+            self._lent = True
             # Textual takes the terminal back only where this block ends without an error.
             try:
                 self.edit_file(command)
