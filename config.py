@@ -293,7 +293,7 @@ def load(
     environment, flags = _checked(_environment_source(env)), _checked(_flag_source(overrides or {}))
     location = _merge((user, environment, flags))
     if around is not None and ("vault", "path") not in flags and (found := _find_vault(around)):
-        location["vault", "path"] = (found, f"nearest vault at or above {around}")
+        location["vault", "path"] = (found, f"nearest vault (at or above {around})")
     start = around or cwd or Path.cwd()
     vault, vault_source, problem = _locate_vault(*location["vault", "path"], start, user_path)
     if vault is None:
@@ -335,7 +335,7 @@ def _locate_vault(
 ) -> tuple[Path | None, str, str | None]:
     """The resolved vault and its origin, or None and what is wrong."""
     if chosen is None:
-        chosen, source = _find_vault(start), f"nearest vault at or above {start}"
+        chosen, source = _find_vault(start), f"nearest vault (at or above {start})"
         if chosen is None:
             problem = (
                 f"No vault: no folder at or above {start} holds '.obsidian'. Name one with --vault PATH, "

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from obsidian_indexer.embed.tokens import TokenIds
 from obsidian_indexer.engine import Engine
-from obsidian_indexer.events import CancelToken
+from obsidian_indexer.events import CancelToken, Progress
 from obsidian_indexer.sync.boilerplate import shared_by
 from obsidian_indexer.sync.prepare import Preparer
 from tests.kit import ScriptedEngine, assert_same_as_fresh, open_engine, options_for, write_vault
@@ -68,6 +68,13 @@ def engine(vault: Path, tmp_path: Path) -> Iterator[Engine]:
 )
 def test_the_line_is_the_setting_and_the_square_root_of_all(least: int, n_notes: int, expected: int) -> None:
     assert shared_by(least, n_notes) == expected
+
+
+def test_notes_that_are_cut_again_are_counted_once(engine: Engine, prepared: list[str]) -> None:
+    progress = Progress()
+    engine.index(progress=progress)
+    assert len(prepared) > 13
+    assert (progress.notes_done, progress.notes_total) == (13, 13)
 
 
 def test_shared_text_is_found_by_keyword_and_not_embedded(engine: Engine) -> None:

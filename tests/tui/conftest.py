@@ -25,10 +25,12 @@ HANG_GUARD_S = 30.0
 SETTINGS = (
     SettingRow("vault", "exclude", (), "default", "Paths to leave out (git's syntax)."),
     SettingRow("embedding", "model", "default", "default", "The model."),
-    SettingRow("embedding", "batch_size", 0, "user file", "Most passages in one batch."),
+    SettingRow(
+        "embedding", "batch_size", 0, f"user's file ({'/deep' * 20})", "Most passages in one batch."
+    ),
     SettingRow("embedding", "fast_mode", True, "default", "Take 16-bit numbers where they are native."),
     SettingRow("search", "mode", "hybrid", "default", "Which legs answer.", ("hybrid", "semantic", "keyword")),
-    SettingRow("ui", "search_delay_ms", 120, "environment", "Pause in typing."),
+    SettingRow("ui", "search_delay_ms", 120, "environment (SEARCH_DELAY_MS)", "Pause in typing."),
 )
 
 
@@ -101,11 +103,11 @@ def make_app(folder: Path, opening: FakeOpening, saved: list[tuple[str, str, obj
             raise ConfigError("embedding.batch_size must be at least 0")
         saved.append((section, name, value))
         row = rows.get((section, name))
-        if row is None or row.source == "environment":
+        if row is None or row.source.startswith("environment"):
             return
         default = value is None
         rows[section, name] = replace(
-            row, value=row.value if default else value, source="default" if default else "user file"
+            row, value=row.value if default else value, source="default" if default else "user's file (config.toml)"
         )
 
     def view() -> Sequence[SettingRow]:

@@ -233,14 +233,14 @@ async def test_a_long_notice_takes_one_line_and_is_whole_on_request(run_app: Run
         await stage.assert_shown("The model knows no Korean.")
         assert stage.screen_text().count("help.") < 5
         assert sum("help." in line for line in stage.screen_text().splitlines()) == 1
-        await stage.assert_shown("^n Notice")
+        await stage.assert_shown("^n more")
         await stage.press("ctrl+n")
         await stage.until(lambda: stage.screen_text().count("help.") == 5)
         await stage.press("ctrl+n")
         await stage.until(lambda: stage.screen_text().count("help.") < 5)
 
 
-async def test_the_key_for_a_long_notice_is_offered_only_then(run_app: RunApp) -> None:
+async def test_the_key_for_a_long_notice_is_named_only_then(run_app: RunApp) -> None:
     def prepare(engine: FakeEngine) -> None:
         engine.notice = "Short."
 
@@ -255,9 +255,10 @@ async def test_the_key_help_of_the_list_names_the_editor_once(run_app: RunApp) -
         await type_query(stage, "link")
         await stage.assert_shown("3 results")
         await stage.press("down")
-        await stage.assert_shown("Open in Obsidian")
+        await stage.assert_shown("⏎ Open")
         keys = stage.screen_text().splitlines()[-1]
         assert keys.count("Edit") == 1
+        assert "^o Preview" in keys
         assert "^p Commands" in keys
 
 

@@ -120,7 +120,7 @@ async def test_settings_are_listed_with_value_source_and_meaning(run_app: RunApp
         await stage.press("5")
         await stage.assert_shown("search_delay_ms")
         text = stage.screen_text()
-        for piece in ("embedding", "batch_size", "user file", "environment", "Paths to leave out (git's syntax)."):
+        for piece in ("embedding", "batch_size", "user's file", "environment", "Paths to leave out (git's syntax)."):
             assert piece in text
 
 
@@ -182,6 +182,19 @@ async def test_a_changed_setting_stays_in_view(run_app: RunApp, monkeypatch: pyt
         assert "4711" in line
 
 
+async def test_the_value_of_a_setting_keeps_its_room_beside_a_long_source(run_app: RunApp) -> None:
+    async with run_app(size=(80, 24)) as stage:
+        await highlight_setting(stage, "embedding.batch_size")
+        await stage.press("enter", "ctrl+u", *"48", "enter")
+        await stage.until(lambda: "48" in line_of(stage, "batch_size "))
+        assert "user's file" in line_of(stage, "batch_size ")
+
+
+def line_of(stage: Stage, start: str) -> str:
+    """The first line on the screen that holds this."""
+    return next((line for line in stage.screen_text().splitlines() if start in line), "")
+
+
 async def test_a_setting_can_go_back_to_its_default(run_app: RunApp) -> None:
     async with run_app() as stage:
         await highlight_setting(stage, "embedding.batch_size")
@@ -199,7 +212,7 @@ async def test_a_setting_that_no_file_holds_says_what_decides(run_app: RunApp) -
     async with run_app() as stage:
         await highlight_setting(stage, "ui.search_delay_ms")
         await stage.press("d")
-        await stage.assert_said("stays as it is: it comes from the environment")
+        await stage.assert_said("stays as it is: it comes from the environment (SEARCH_DELAY_MS).")
 
 
 async def highlight_setting(stage: Stage, option: str) -> None:

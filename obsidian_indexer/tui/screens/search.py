@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from rich.cells import cell_len
 from textual.app import SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -36,6 +35,8 @@ MODES = ("hybrid", "semantic", "keyword")
 # Keys of one quick burst are answered together; shorter than anybody notices.
 KEYWORD_DELAY_S = 0.03
 PREVIEW_DELAY_S = 0.05
+# What follows a notice that is cut to one line.
+NOTICE_KEY = "^n more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class SearchScreen(BaseScreen):
         Binding("ctrl+e", "edit", "Edit", priority=True),
         Binding("ctrl+t", "mode", "Mode", priority=True),
         Binding("ctrl+o", "preview", "Preview", priority=True),
-        Binding("ctrl+n", "notice", "Notice", priority=True),
+        Binding("ctrl+n", "notice", show=False, priority=True),
     ]
 
     def __init__(self) -> None:
@@ -329,32 +330,20 @@ class SearchScreen(BaseScreen):
         self.toggle_class("-whole-notice")
         self.tick()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The notice is offered where a line does not hold it."""
-        return self._notice_is_long() if action == "notice" else True
-
-    def offered(self) -> object:
-        """The keys depend on the length of the notice."""
-        return self._notice_is_long()
-
     def _notice(self) -> str:
         """What the answer, or its lack, wants the reader to know."""
         text = self._problem or (self._answer.notice if self._answer is not None else None)
         return clean_line(text or "")
 
-    def _notice_is_long(self) -> bool:
-        return cell_len(self._notice()) > self._notice_width()
-
-    def _notice_width(self) -> int:
-        # Its own size is 0 while it is hidden; it has the margins of the line above it.
-        return max(1, self.query_one("#answer", Line).content_size.width)
-
     def _draw_notice(self) -> None:
         line = self.query_one("#notice", Line)
         text = Content.styled(self._notice(), "$text-warning")
-        line.show(text if self.has_class("-whole-notice") else fit(text, self._notice_width()))
+        # Its own width is 0 while it is hidden; it has the margins of the line above it.
+        width = self.query_one("#answer", Line).content_size.width
+        if text.cell_length > width and not self.has_class("-whole-notice"):
+            text = spread(text, Content.styled(NOTICE_KEY, DIM), max(1, width))
+        line.show(text)
         line.display = bool(self._notice())
-        line.tooltip = Content(self._notice()) if self._notice_is_long() else None
 
     def _advice(self) -> Content:
         bridge = self.bridge

@@ -165,12 +165,17 @@ def _id(row: SettingRow) -> str:
 
 def _outcome(before: SettingRow, now: SettingRow) -> str:
     """What saving did to a setting, told by where its value comes from."""
-    name, source = _id(now), clean_line(now.source)
+    name = _id(now)
     if now.source == DEFAULT:
         return f"{name} has its default again."
     if now == before:
-        return f"{name} stays as it is: it comes from the {source}."
-    return f"{name} is now {display_value(now.value)}, from the {source}."
+        return f"{name} stays as it is: it comes from the {clean_line(now.source)}."
+    return f"{name} is now {display_value(now.value)}, from the {_short(now.source)}."
+
+
+def _short(source: str) -> str:
+    """A source without the file or variable in brackets."""
+    return clean_line(source.partition(" (")[0])
 
 
 def _options(rows: Sequence[SettingRow], width: int) -> Iterable[Option]:
@@ -184,7 +189,7 @@ def _options(rows: Sequence[SettingRow], width: int) -> Iterable[Option]:
 def _line(row: SettingRow, width: int) -> Content:
     plain = row.source == DEFAULT
     value = Content.styled(display_value(row.value), DIM if plain else "bold $text-accent")
-    source = Content.styled("" if plain else clean_line(row.source), DIM)
+    source = Content.styled("" if plain else _short(row.source), DIM)
     if width < 2 * NAME_CELLS + 8:
         return spread(Content(row.name), fit(value, max(6, width // 2 - 1)), width)
     left = Content.assemble(f"{row.name:<{NAME_CELLS}}", value)

@@ -19,7 +19,7 @@ class HitList(OptionList):
     """Results as rows of four lines; drawn again when the width changes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select", "Open in Obsidian"),
+        Binding("enter", "select", "Open"),
         Binding("s", "screen.similar", "Similar"),
         # The key help names the screen's own key for it.
         Binding("e", "screen.edit", "Edit", show=False),
