@@ -25,9 +25,7 @@ HANG_GUARD_S = 30.0
 SETTINGS = (
     SettingRow("vault", "exclude", (), "default", "Paths to leave out (git's syntax)."),
     SettingRow("embedding", "model", "default", "default", "The model."),
-    SettingRow(
-        "embedding", "batch_size", 0, f"user's file ({'/deep' * 20})", "Most passages in one batch."
-    ),
+    SettingRow("embedding", "batch_size", 0, f"user's file ({'/deep' * 20})", "Most passages in one batch."),
     SettingRow("embedding", "fast_mode", True, "default", "Take 16-bit numbers where they are native."),
     SettingRow("search", "mode", "hybrid", "default", "Which legs answer.", ("hybrid", "semantic", "keyword")),
     SettingRow("ui", "search_delay_ms", 120, "environment (SEARCH_DELAY_MS)", "Pause in typing."),
