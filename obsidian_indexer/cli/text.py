@@ -53,6 +53,7 @@ def index_summary(report: IndexReport) -> str:
             (report.renamed, "renamed"),
             (report.removed, "removed"),
             (report.unchanged, "unchanged"),
+            (sum(failure.stage != "embed" for failure in report.failures), "failed"),
             (report.ignored, "ignored"),
         )
         if count
@@ -61,7 +62,7 @@ def index_summary(report: IndexReport) -> str:
     rate = f", {report.chunks_per_second:.1f} chunks/s" if report.embedded else ""
     chunks = f"{plural(report.chunks, 'chunk')}, {report.embedded:,} embedded, {report.reused:,} reused"
     lines = [
-        f"{verb}: {plural(report.seen, 'note')} ({', '.join(changes) or 'none'}); {chunks}.",
+        f"{verb}: {plural(report.seen, 'note')} seen ({', '.join(changes) or 'none'}); {chunks}.",
         f"{duration(report.seconds)} in all{rate}.{_model_text(report)}",
     ]
     if report.warnings:

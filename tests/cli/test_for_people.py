@@ -134,7 +134,7 @@ def test_odd_paths_are_quoted_wherever_they_are_listed(program: Any, monkeypatch
 def test_the_summary_leaves_out_what_is_not_known() -> None:
     report = IndexReport(seen=1, unchanged=1, chunks=1, reused=1, model="all-MiniLM-L6-v2", dtype="bfloat16")
     assert index_summary(report).splitlines() == [
-        "Indexed: 1 note (1 unchanged); 1 chunk, 0 embedded, 1 reused.",
+        "Indexed: 1 note seen (1 unchanged); 1 chunk, 0 embedded, 1 reused.",
         "0:00 in all. Model all-MiniLM-L6-v2 (bfloat16).",
     ]
     assert index_summary(replace(report, dtype=None)).endswith("Model all-MiniLM-L6-v2.")
