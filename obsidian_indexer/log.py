@@ -90,4 +90,5 @@ class _JsonLines(logging.Formatter):
         )
 
     def format(self, record: logging.LogRecord) -> str:
+        """One line of JSON."""
         return self._renderer.format(record)

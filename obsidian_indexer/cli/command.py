@@ -46,10 +46,12 @@ class _TakesCommonOptions(click.Command):
         self.params.extend(common)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words; what is printed on the way is printed safely."""
         with writing():  # --help and --version print from here
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Lay the common options given here over those before, then run."""
         ctx.obj = ctx.obj.over(**{name: ctx.params.pop(name) for name in self._common})
         return super().invoke(ctx)
 

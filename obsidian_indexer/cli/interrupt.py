@@ -31,12 +31,14 @@ class _Worker(threading.Thread, Generic[Result]):
         self._raised: BaseException | None = None
 
     def run(self) -> None:
+        """Do the work and keep what it returned or raised."""
         try:
             self._returned.append(self._work())
         except BaseException as error:  # noqa: BLE001 - handed over to the thread that waits, in `result`
             self._raised = error
 
     def result(self) -> Result:
+        """What the work returned; raises what it raised."""
         if self._raised is not None:
             raise self._raised
         return self._returned[0]

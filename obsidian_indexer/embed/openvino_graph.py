@@ -172,6 +172,7 @@ class _Builder:
         self._width = int(config["hidden_size"])
 
     def build(self, pooling: str, dense: Sequence[DenseLayer]) -> Any:
+        """The `openvino.Model`: ids and mask in, pooled unit vectors out."""
         op, i32 = self._op, self._ov.Type.i32
         ids = op.parameter([-1, -1], i32, name="input_ids")
         mask = op.parameter([-1, -1], i32, name="attention_mask")

@@ -147,9 +147,8 @@ class Processor:
                 # Folders hold notes of a kind; in any order, the first notes tell what the others will share.
                 random.Random(0).shuffle(candidates)
             if candidates:
-                self._machinery.preload(
-                    self._spec, sticky_dtype(self._catalog.vectors, self._spec, self._options.embedding)
-                )
+                dtype = sticky_dtype(self._catalog.vectors, self._spec, self._options.embedding)
+                self._machinery.preload(self._spec, dtype)
                 writer = NoteWriter(
                     self._catalog,
                     chunker,

@@ -88,6 +88,7 @@ class _Builder:
         self._open: list[_Collection] = []
 
     def build(self, parser: CSafeLoader) -> Value:
+        """The value of the one document that the parser holds."""
         documents = 0
         while parser.check_event():
             event = parser.get_event()
