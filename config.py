@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field as DataclassField
@@ -27,15 +28,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from obsidian_indexer.errors import ConfigError, VaultError
 from obsidian_indexer.options import Options, SettingRow
+from obsidian_indexer.tuning import TUNED_NAMES, KeptSettings, RestoredSettings
 
 APP = "obsidian-indexer"
 ENV_PREFIX = "OBSIDIAN_INDEXER_"
 CONFIG_VARIABLE = f"{ENV_PREFIX}CONFIG"
 DATA_DIR_VARIABLE = f"{ENV_PREFIX}DATA_DIR"
 VAULT_FILE_NAME = "settings.toml"
+BEFORE_TUNE, AFTER_TUNE = ".before-tune", ".after-tune"
 DEFAULT = "default"
 USER_LABEL = "user's file"
 VAULT_LABEL = "vault's file"
+_NEEDS_VAULT = "The vault's own settings need a vault. Name one with --vault PATH."
+# Stands in the backup's place where there was no file to back up.
+_NO_FILE_BEFORE = "# There was no settings file before 'tune'.\n"
 
 LOCATION_DOCS = {
     "path": "The vault; unset takes the nearest folder upwards that holds '.obsidian'.",
@@ -393,8 +399,6 @@ def save(
     to the vault's own, unless the vault's file sets it already and would win; a value is taken out of the file it comes
     from. Raises ConfigError.
     """
-    import tomlkit
-
     personal = section == "ui" or (section == "vault" and name in LOCATION_DOCS)
     source = next((row.source for row in settings.rows if (row.section, row.name) == (section, name)), DEFAULT)
     in_vault, in_user = source.startswith(VAULT_LABEL), source.startswith(USER_LABEL)
@@ -403,20 +407,32 @@ def save(
         to = "user" if settings.vault_file is None or mine else "vault"
     path = settings.user_file if to == "user" else settings.vault_file
     if path is None:
-        raise ConfigError("The vault's own settings need a vault. Name one with --vault PATH.")
+        raise ConfigError(_NEEDS_VAULT)
     if section not in sections():
         raise ConfigError(f"Unknown section '{section}'.{_did_you_mean(section, sections())}")
     if value is not None:
         _checked(Source({section: {name: value}}, lambda *_: "", to == "user"))
     _read_toml(path)
-    document = tomlkit.parse(path.read_text("utf-8-sig") if path.exists() else "")
-    table = document.setdefault(section, tomlkit.table())
-    if value is None:
-        table.pop(name, None)
-    else:
-        table[name] = str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
-    _write_private(path, tomlkit.dumps(document))
+    _write_private(path, _edited(_text(path), section, {name: value}))
     return path
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8-sig") if path.exists() else ""
+
+
+def _edited(text: str, section: str, values: Mapping[str, object]) -> str:
+    """The text of a settings file with these values in a section, comments and order kept; None takes one out."""
+    import tomlkit
+
+    document = tomlkit.parse(text)
+    table = document.setdefault(section, tomlkit.table())
+    for name, value in values.items():
+        if value is None:
+            table.pop(name, None)
+        else:
+            table[name] = str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
+    return tomlkit.dumps(document)
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -429,3 +445,79 @@ def _write_private(path: Path, text: str) -> None:
         scratch.replace(path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror}).") from error
+
+
+# ---------------------------------------------------------------- tuning
+
+
+def keep_tuned(settings: Settings, values: Mapping[str, object]) -> KeptSettings:
+    """Write values of the `embedding` section to the vault's own file, in one step, the old file backed up first.
+
+    A file that holds nothing newer than an earlier tuning run keeps that run's backup, so that tuning twice is undone
+    at once. Raises ConfigError.
+    """
+    path = settings.vault_file
+    if path is None:
+        raise ConfigError(_NEEDS_VAULT)
+    _checked(Source({"embedding": dict(values)}, lambda *_: "", False))
+    _read_toml(path)
+    backup = path.with_name(path.name + BEFORE_TUNE)
+    if not _only_tuned(path, backup):
+        _back_up(path, backup)
+    _write_private(path, _edited(_text(path), "embedding", values))
+    stronger = tuple(
+        f"{row.section}.{row.name} ({row.source})"
+        for row in settings.rows
+        if row.section == "embedding" and row.name in values and row.source.startswith(("environment", "command line"))
+    )
+    return KeptSettings(path, backup, stronger)
+
+
+def restore_tuned(settings: Settings) -> RestoredSettings:
+    """Bring the vault's own file back as it was before tuning, byte for byte; where there was none, remove it.
+
+    Changes made since are not lost: the file that is replaced is then kept beside it. Raises ConfigError.
+    """
+    path = settings.vault_file
+    if path is None:
+        raise ConfigError(_NEEDS_VAULT)
+    backup = path.with_name(path.name + BEFORE_TUNE)
+    if not backup.exists():
+        raise ConfigError(f"There is nothing to restore: 'tune' left no {backup}.")
+    try:
+        aside = None
+        if path.exists() and not _only_tuned(path, backup):
+            aside = path.with_name(path.name + AFTER_TUNE)
+            shutil.copy2(path, aside)
+        if backup.read_bytes() == _NO_FILE_BEFORE.encode():
+            path.unlink(missing_ok=True)
+            backup.unlink()
+        else:
+            backup.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be restored ({error.strerror}).") from error
+    return RestoredSettings(path, aside)
+
+
+def _back_up(path: Path, backup: Path) -> None:
+    if not path.exists():
+        _write_private(backup, _NO_FILE_BEFORE)
+        return
+    scratch = backup.with_name(backup.name + ".new")
+    try:
+        shutil.copy2(path, scratch)
+        scratch.replace(backup)
+    except OSError as error:
+        raise ConfigError(f"{backup}: cannot be written ({error.strerror}).") from error
+
+
+def _only_tuned(path: Path, backup: Path) -> bool:
+    """Whether the file is its backup but for what tuning writes."""
+    try:
+        now = tomllib.loads(_text(path)).get("embedding", {})
+        values = {name: now[name] for name in TUNED_NAMES if name in now}
+        before = _text(backup)
+        before = "" if before == _NO_FILE_BEFORE else before
+        return path.exists() and backup.exists() and _edited(before, "embedding", values) == _text(path)
+    except (OSError, ValueError):
+        return False

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from obsidian_indexer.engine import Engine
     from obsidian_indexer.events import EventSink
     from obsidian_indexer.options import Options
+    from obsidian_indexer.tuning import KeptSettings, RestoredSettings
 
 ENVIRONMENT = {
     # Said aloud, so that the tokenizer does not warn about processes started after it.
@@ -61,6 +62,8 @@ def _run(args: Sequence[str] | None) -> int:
         open_engine=_open_engine,
         parse_note=lambda options, path: inspector(_prepare(options)).inspect(path),
         run_tui=run_tui,
+        keep_tuned=_keep_tuned,
+        restore_tuned=_restore_tuned,
     )
     return run(sys.argv[1:] if args is None else args, composition)
 
@@ -76,6 +79,18 @@ def _load(overrides: Mapping[str, object], *, around: Path | None = None) -> Set
     import config
 
     return config.load(overrides, around=around)
+
+
+def _keep_tuned(overrides: Mapping[str, object], values: Mapping[str, object]) -> KeptSettings:
+    import config
+
+    return config.keep_tuned(config.load(overrides), values)
+
+
+def _restore_tuned(overrides: Mapping[str, object]) -> RestoredSettings:
+    import config
+
+    return config.restore_tuned(config.load(overrides))
 
 
 def _prepare(options: Options) -> Options:
@@ -102,6 +117,8 @@ def _inspector(options: Options) -> Any:
 
 
 def _run_tui(user_umask: int, overrides: Mapping[str, object]) -> int:
+    from functools import partial
+
     import config
     from obsidian_indexer.log import route_structlog
     from obsidian_indexer.tui.app import run_tui
@@ -115,6 +132,8 @@ def _run_tui(user_umask: int, overrides: Mapping[str, object]) -> int:
         lambda: _prepare(config.load(overrides).options),
         settings_view=lambda: config.load(overrides).rows,
         save_setting=save_setting,
+        keep_tuned=partial(_keep_tuned, overrides),
+        restore_tuned=partial(_restore_tuned, overrides),
         user_umask=user_umask,
     )
 

@@ -7,12 +7,13 @@ thread; reading works from any thread, also beside another process that writes, 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
 
 from obsidian_indexer.embed.batch import Embedder
+from obsidian_indexer.embed.build import Builds
 from obsidian_indexer.embed.loaded import LoadedModel
 from obsidian_indexer.embed.spec import ModelSpec, resolve_model
 from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
@@ -30,8 +31,12 @@ from obsidian_indexer.store.lock import WriterLock
 from obsidian_indexer.store.vectors import StoredModel
 from obsidian_indexer.sync.health import read_status
 from obsidian_indexer.sync.processor import Processor
+from obsidian_indexer.tuning import Precision, TuneReport, TuneStep
 from obsidian_indexer.vault import decode, list_attachments, obsidian_uri, read_file
 from obsidian_indexer.watch import DirtySet, Watcher
+
+ENGINES = "engines"
+"""Folder of the index in which engines that had to be made are kept."""
 
 
 class Engine:
@@ -40,7 +45,7 @@ class Engine:
     def __init__(self, options: Options, on_event: EventSink) -> None:
         self.options = options
         self._on_event = on_event
-        self._model = LoadedModel(options.embedding, options.data_dir / "engines")
+        self._model = LoadedModel(options.embedding, options.data_dir / ENGINES)
         self._lock = WriterLock(options.data_dir)
         self._local = threading.local()
         self._catalogs: list[Catalog] = []
@@ -106,6 +111,35 @@ class Engine:
                 ignore_file=self.options.vault.ignore_file,
             )
             watcher.run()
+
+    def tune(
+        self,
+        *,
+        seconds: float = 60.0,
+        precision: Precision = Precision.WEIGH,
+        on_step: Callable[[TuneStep], None] = lambda step: None,
+        cancel: CancelToken | None = None,
+    ) -> TuneReport:
+        """Measure engines, number formats and token budgets on a sample of the vault, within a time; changes nothing.
+
+        The report's `settings` make its best trial the rule. An engine that has to be made once is made, and kept.
+        `on_step` is called on this thread. Raises VaultError, ModelError or LockedError.
+        """
+        from obsidian_indexer.sync.tune import Tuner
+
+        spec = self._wanted_model()
+        with self._as_writer("tune"), self._writing:
+            tuner = Tuner(
+                self.options,
+                spec,
+                self._catalog(),
+                Builds(self.options.data_dir / ENGINES),
+                seconds=seconds,
+                cancel=cancel or CancelToken(),
+                on_event=self._on_event,
+                on_step=on_step,
+            )
+            return tuner.run(precision)
 
     def _process(
         self,

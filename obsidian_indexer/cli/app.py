@@ -19,6 +19,7 @@ from obsidian_indexer.cli.interrupt import INTERRUPTED
 from obsidian_indexer.cli.searching import search, similar, uri
 from obsidian_indexer.cli.session import Composition, Session
 from obsidian_indexer.cli.stream import OutputError, complain, flush_output
+from obsidian_indexer.cli.tuning import tune
 from obsidian_indexer.errors import Cancelled, IndexerError, QueryError
 
 DONE, WITH_FAILURES, USAGE = 0, 1, 2
@@ -44,7 +45,7 @@ def root(ctx: click.Context) -> int | None:
     return session.composition.run_tui(session.overrides)
 
 
-for command in (index, search, similar, watch, status, parse, uri, config):
+for command in (index, search, similar, watch, status, parse, uri, config, tune):
     root.add_command(command)
 
 

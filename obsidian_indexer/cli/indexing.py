@@ -29,7 +29,9 @@ Result = TypeVar("Result")
 @click.pass_obj
 def index(session: Session, full: bool, limit: int | None, batch_size: int | None) -> int:
     """Bring the index up to date in one pass."""
-    session = session.over(embedding__batch_size=batch_size)
+    if batch_size is not None:
+        # A budget in the settings, from tuning or by hand, must not cut the batches asked for here.
+        session = session.over(embedding__batch_size=batch_size, embedding__token_budget=0)
     progress, cancel = Progress(), CancelToken()
     notices: list[str] = []
 

@@ -21,6 +21,7 @@ from obsidian_indexer.events import (
 )
 from obsidian_indexer.options import Options, SettingRow
 from obsidian_indexer.records import Chunk, Failure, Hit, IndexReport, Note, SearchResult, Status
+from obsidian_indexer.tuning import KeptSettings, Trial, TuneReport
 
 LinkPlace = tuple[str | None, tuple[int, int] | None]
 """The vault path a link leads to and the lines of the heading or block there."""
@@ -202,6 +203,29 @@ def settings_object(
 
 def _settings_file(path: Path) -> dict[str, object]:
     return {"path": path, "exists": path.exists()}
+
+
+def tune_object(report: TuneReport, kept: KeptSettings | None) -> dict[str, object]:
+    """The shape of `tune --json`; `kept` says whether the best became the rule."""
+    return {
+        "vault": report.vault,
+        "model": report.model,
+        "sample": {"chunks": report.chunks, "tokens": report.tokens},
+        "seconds": report.seconds,
+        "build_seconds": report.build_seconds,
+        "trials": [_trial(trial) for trial in report.trials],
+        "best": None if report.best is None else _trial(report.best),
+        "reason": report.reason,
+        "index_dtype": report.index_dtype,
+        "kept": kept is not None,
+        "settings_file": None if kept is None else kept.file,
+        "backup": None if kept is None else kept.backup,
+        "overridden": [] if kept is None else kept.overridden,
+    }
+
+
+def _trial(trial: Trial) -> dict[str, object]:
+    return {field.name: getattr(trial, field.name) for field in fields(trial)}
 
 
 def event_object(event: Event) -> dict[str, object]:

@@ -15,6 +15,7 @@ from obsidian_indexer.errors import NoteError
 from obsidian_indexer.events import EventSink, ignore_event
 from obsidian_indexer.options import Options, SettingRow
 from obsidian_indexer.records import Chunk, Note
+from obsidian_indexer.tuning import KeptSettings, RestoredSettings
 
 if TYPE_CHECKING:
     from obsidian_indexer.engine import Engine
@@ -59,6 +60,8 @@ class Composition:
     open_engine: Callable[[Options, EventSink], Engine]
     parse_note: Callable[[Options, str], tuple[Note, Sequence[Chunk], Sequence[LinkPlace]]]
     run_tui: Callable[[Mapping[str, object]], int]
+    keep_tuned: Callable[[Mapping[str, object], Mapping[str, object]], KeptSettings]
+    restore_tuned: Callable[[Mapping[str, object]], RestoredSettings]
 
 
 @dataclass(frozen=True, slots=True)

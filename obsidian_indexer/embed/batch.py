@@ -75,6 +75,11 @@ class Embedder:
         """Load the model with the engine chosen. Raises ModelError."""
         return cls(spec, load_tokenizer(spec), load_engine(spec, options, builds, choice), options)
 
+    @property
+    def ran_out_of_memory(self) -> bool:
+        """Whether a batch was too large and had to be halved."""
+        return self._ceiling < float("inf")
+
     def run(self, encoded: Sequence[TokenIds]) -> Iterator[BatchResult]:
         """Embed encoded texts batch by batch, longest first; stop between batches by closing the iterator.
 

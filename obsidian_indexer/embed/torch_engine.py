@@ -125,6 +125,24 @@ class TorchEngine:
             self._torch.cuda.empty_cache()
 
 
+def native_formats(options: EmbedOptions) -> tuple[str, tuple[str, ...]]:
+    """The device of these options and the number formats that torch computes natively on it, float32 first.
+
+    Raises ModelError when the device cannot be used.
+    """
+    import torch
+
+    device = _device(torch, options.device)
+    formats = ["float32"]
+    if device.startswith("cuda"):
+        formats += ["float16", "bfloat16"] if torch.cuda.is_bf16_supported(including_emulation=False) else ["float16"]
+    elif device == "mps":
+        formats.append("float16")
+    elif _cpu_has_bfloat16():
+        formats.append("bfloat16")
+    return device, tuple(formats)
+
+
 def _device(torch: Any, wanted: str) -> str:
     if wanted == "auto":
         if torch.cuda.is_available():

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from textual.screen import Screen
 from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
-from obsidian_indexer.errors import IndexerError
+from obsidian_indexer.errors import ConfigError, IndexerError
 from obsidian_indexer.events import EventSink
 from obsidian_indexer.options import Options, SettingRow
 from obsidian_indexer.sanitize import clean_line
@@ -36,9 +36,11 @@ from obsidian_indexer.tui.screens.panels import FaultPanel, QuittingPanel
 from obsidian_indexer.tui.screens.search import SearchScreen
 from obsidian_indexer.tui.screens.settings import SettingsScreen
 from obsidian_indexer.tui.screens.status import StatusScreen
+from obsidian_indexer.tui.screens.tune import TuneScreen
 from obsidian_indexer.tui.screens.watch import WatchScreen
 from obsidian_indexer.tui.text import activity
 from obsidian_indexer.tui.work import start as start_work
+from obsidian_indexer.tuning import KeptSettings, RestoredSettings
 
 NOT_OPENED_CODE = 2
 INTERRUPTED_CODE = 130
@@ -56,6 +58,16 @@ def open_real_engine(options: Options, *, on_event: EventSink) -> EngineFace:
 
     engine: EngineFace = Engine.open(options, on_event=on_event)
     return engine
+
+
+def refuse_to_keep(values: Mapping[str, object]) -> KeptSettings:
+    """For an app without a settings file."""
+    raise ConfigError("There is no settings file to keep this in.")
+
+
+def refuse_to_restore() -> RestoredSettings:
+    """For an app without a settings file."""
+    raise ConfigError("There are no settings to restore.")
 
 
 class IndexerApp(App[int]):
@@ -77,6 +89,7 @@ class IndexerApp(App[int]):
         "watch": WatchScreen,
         "status": StatusScreen,
         "settings": SettingsScreen,
+        "tune": TuneScreen,
     }
 
     def __init__(
@@ -85,6 +98,8 @@ class IndexerApp(App[int]):
         *,
         settings_view: Callable[[], Sequence[SettingRow]],
         save_setting: Callable[[str, str, object], None],
+        keep_tuned: Callable[[Mapping[str, object]], KeptSettings] = refuse_to_keep,
+        restore_tuned: Callable[[], RestoredSettings] = refuse_to_restore,
         on_ready: Callable[[Options], None] = lambda options: None,
         open_link: Callable[[str], None] = open_in_obsidian,
         edit_file: Callable[[list[str]], None] = run_editor,
@@ -93,6 +108,8 @@ class IndexerApp(App[int]):
         self.bridge = bridge
         self.settings_view = settings_view
         self.save_setting = save_setting
+        self.keep_tuned = keep_tuned
+        self.restore_tuned = restore_tuned
         self.open_link = open_link
         self.edit_file = edit_file
         self.refresh_hz = 10.0
@@ -126,10 +143,12 @@ class IndexerApp(App[int]):
 
     def reload_settings(self) -> str:
         """Open the index again under changed settings, after a run under way; returns a sentence on when, or none."""
-        if self.bridge.indexing or self.bridge.watch_on:
+        if self.bridge.busy:
             self.bridge.reload_due = True
             if self.bridge.watch_on:
                 return "It takes effect when the watch is stopped."
+            if self.bridge.tuning:
+                return "It takes effect when the tuning run has ended."
             return "It takes effect when the index run has ended."
         start_work(self, self._open, "engine")
         return ""
@@ -155,7 +174,7 @@ class IndexerApp(App[int]):
     def _housekeeping(self) -> None:
         """Take up what threads left to be done."""
         bridge = self.bridge
-        if bridge.reload_due and not bridge.indexing and not bridge.watch_on:
+        if bridge.reload_due and not bridge.busy:
             bridge.reload_due = False
             start_work(self, self._open, "engine")
         elif bridge.status_due and bridge.phase is Phase.READY:
@@ -173,7 +192,7 @@ class IndexerApp(App[int]):
         if isinstance(self.screen, QuittingPanel):
             self.action_quit_now()
             return
-        if self.bridge.indexing or self.bridge.watch_on:
+        if self.bridge.busy:
             self.push_screen(QuittingPanel())
             self.bridge.stop_writing()
             start_work(self, self._exit_when_ended, "quit")
@@ -182,7 +201,7 @@ class IndexerApp(App[int]):
 
     def action_quit_now(self) -> None:
         """Leave without waiting; what was committed is safe, the batch under way is lost."""
-        self.left_running = self.bridge.indexing or self.bridge.watch_on
+        self.left_running = self.bridge.busy
         self._leave()
 
     async def _exit_when_ended(self) -> None:
@@ -211,6 +230,39 @@ class IndexerApp(App[int]):
     def start_watch(self) -> None:
         """Begin to watch; it goes on whatever screen is shown."""
         start_work(self, self._watch, "watch", exclusive=False)
+
+    def start_tune(self) -> None:
+        """Begin to measure; it goes on whatever screen is shown, and keeps the best at its end."""
+        start_work(self, self._tune, "tune", exclusive=False)
+
+    def start_restore(self) -> None:
+        """Bring the settings back as they were before tuning."""
+        start_work(self, self._restore, "tune", exclusive=False)
+
+    async def _tune(self) -> None:
+        try:
+            await self.bridge.tune(self.keep_tuned)
+        except IndexerError as error:
+            self.say(str(error), severity="warning")
+            return
+        if self.bridge.tune_run is not None and self.bridge.tune_run.kept is not None:
+            self._take_up_settings()
+
+    async def _restore(self) -> None:
+        try:
+            restored = await self.bridge.outside(self.restore_tuned)
+        except IndexerError as error:
+            self.say(str(error), severity="warning")
+            return
+        if self.bridge.tune_run is not None:
+            self.bridge.tune_run.restored, self.bridge.tune_run.kept = True, None
+        if restored.aside is not None:
+            self.say(f"The file had been changed since; what it was is in {restored.aside}")
+        self._take_up_settings()
+
+    def _take_up_settings(self) -> None:
+        if when := self.reload_settings():
+            self.say(when)
 
     async def _index(self, full: bool) -> None:
         try:
@@ -278,6 +330,8 @@ class IndexerApp(App[int]):
             return activity(bridge.run.snapshot())
         if bridge.watch_on and bridge.watching is not None and not isinstance(screen, WatchScreen):
             return f"● watch {bridge.watching.state.value}"
+        if bridge.tuning and not isinstance(screen, TuneScreen):
+            return "tuning"
         if bridge.warmth is Warmth.LOADING:
             return "loading the model"
         return ""
@@ -327,6 +381,8 @@ def run_tui(
     *,
     settings_view: Callable[[], Sequence[SettingRow]],
     save_setting: Callable[[str, str, object], None],
+    keep_tuned: Callable[[Mapping[str, object]], KeptSettings] = refuse_to_keep,
+    restore_tuned: Callable[[], RestoredSettings] = refuse_to_restore,
     open_engine: OpenEngine = open_real_engine,
     user_umask: int = -1,
 ) -> int:
@@ -347,6 +403,8 @@ def run_tui(
             bridge,
             settings_view=settings_view,
             save_setting=save_setting,
+            keep_tuned=keep_tuned,
+            restore_tuned=restore_tuned,
             on_ready=follow,
             edit_file=partial(run_editor, umask=user_umask),
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -31,6 +31,7 @@ from obsidian_indexer.options import Options
 from obsidian_indexer.records import Failure, IndexReport, SearchResult, Status
 from obsidian_indexer.tui.face import EngineFace, OpenEngine
 from obsidian_indexer.tui.lanes import Gate, Lane, close_all
+from obsidian_indexer.tuning import KeptSettings, TuneReport, TuneStep
 
 T = TypeVar("T")
 
@@ -100,6 +101,23 @@ class LogEntry:
     event: Event
 
 
+@dataclass(slots=True)
+class TuneRun:
+    """One tuning run: written by its thread, read by the screens. `error` is for the user; None when all went well."""
+
+    cancel: CancelToken = field(default_factory=CancelToken)
+    step: TuneStep | None = None
+    report: TuneReport | None = None
+    kept: KeptSettings | None = None
+    restored: bool = False
+    error: str | None = None
+    finished: bool = False
+
+    def take(self, step: TuneStep) -> None:
+        """Keep what the run tells; called on its thread."""
+        self.step = step
+
+
 class Bridge:
     """Owns the engine and the threads that call it."""
 
@@ -132,6 +150,7 @@ class Bridge:
         self.reload_due = False
         self.run: IndexRun | None = None
         self.watching: WatchRun | None = None
+        self.tune_run: TuneRun | None = None
 
     # ---- what screens read
 
@@ -144,6 +163,16 @@ class Bridge:
     def watch_on(self) -> bool:
         """Whether the watcher is on, or still stopping."""
         return self.watching is not None and not self.watching.finished
+
+    @property
+    def tuning(self) -> bool:
+        """Whether a tuning run is under way."""
+        return self.tune_run is not None and not self.tune_run.finished
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything holds the writer's lane."""
+        return self.indexing or self.watch_on or self.tuning
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -196,11 +225,13 @@ class Bridge:
             self.warmth = Warmth.LOADED
 
     def stop_writing(self) -> None:
-        """Ask the index run and the watcher to stop at their next check."""
+        """Ask whatever runs in the writer's lane to stop at its next check."""
         if self.run is not None:
             self.run.cancel.cancel()
         if self.watching is not None:
             self.watching.cancel.cancel()
+        if self.tune_run is not None:
+            self.tune_run.cancel.cancel()
 
     async def writing_ended(self) -> None:
         """Returns once no run is under way; the writer's lane is serial, so its turn comes when the run ended."""
@@ -224,6 +255,8 @@ class Bridge:
             raise NotReadyError("An index run is under way.")
         if self.watch_on:
             raise NotReadyError("Watching keeps the index up to date. Stop it first to run the indexer by hand.")
+        if self.tuning:
+            raise NotReadyError("Tuning is under way. The indexer can start when it has ended.")
         run = IndexRun(full, progress=self._new_progress())
         self.run = run
         await self._lanes["writer"].run(lambda: self._index(run))
@@ -234,9 +267,19 @@ class Bridge:
             raise NotReadyError("Watching is on.")
         if self.indexing:
             raise NotReadyError("An index run is under way. Watching can start when it has ended.")
+        if self.tuning:
+            raise NotReadyError("Tuning is under way. Watching can start when it has ended.")
         watching = WatchRun(self._now(), progress=self._new_progress())
         self.watching = watching
         await self._lanes["writer"].run(lambda: self._watch(watching))
+
+    async def tune(self, keep: Callable[[Mapping[str, object]], KeptSettings]) -> None:
+        """Measure to the end, and keep the best; `tune_run` holds how it went."""
+        if self.busy:
+            raise NotReadyError("Something else is under way. Tuning can start when it has ended.")
+        run = TuneRun()
+        self.tune_run = run
+        await self._lanes["writer"].run(lambda: self._tune(run, keep))
 
     async def search_words(self, query: str) -> SearchResult:
         """Keyword hits; quick enough for every keystroke."""
@@ -327,6 +370,20 @@ class Bridge:
             watching.state, watching.reason = WatchState.STOPPED, ""
             watching.finished = True
             self.status_due = True
+
+    def _tune(self, run: TuneRun, keep: Callable[[Mapping[str, object]], KeptSettings]) -> None:
+        try:
+            report = self._with_engine(lambda engine: engine.tune(on_step=run.take, cancel=run.cancel))
+            if report.best is not None and not report.cancelled:
+                run.kept = keep(report.settings)
+            run.report = report
+        except IndexerError as error:
+            run.error = str(error)
+        except BaseException as error:
+            run.error = f"Tuning stopped on a fault: {type(error).__name__}. The settings are as they were."
+            raise
+        finally:
+            run.finished = True
 
     def _take(self, event: Event) -> None:
         """The engine's event sink: called on its threads, so it only stores."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from obsidian_indexer.events import CancelToken, EventSink, Progress
 from obsidian_indexer.options import Options
 from obsidian_indexer.records import IndexReport, SearchResult, Status
+from obsidian_indexer.tuning import TuneReport, TuneStep
 
 
 class EngineFace(Protocol):
@@ -31,6 +33,11 @@ class EngineFace(Protocol):
         self, *, cancel: CancelToken, on_event: EventSink | None = None, progress: Progress | None = None
     ) -> None:
         """Follow the disk until cancelled; blocks."""
+
+    def tune(
+        self, *, on_step: Callable[[TuneStep], None] = lambda step: None, cancel: CancelToken | None = None
+    ) -> TuneReport:
+        """Measure what runs the model best here; blocks."""
 
     def search(
         self, query: str, *, k: int | None = None, mode: str | None = None, group: str = "note", explain: bool = False

@@ -26,6 +26,22 @@ from obsidian_indexer.records import (
     SearchResult,
     Status,
 )
+from obsidian_indexer.tuning import Precision, Trial, TuneReport, TuneStep
+
+FAST = Trial("openvino", "int8", 1024, 400.0, 40_000.0, 0.998, 0.99)
+SLOW = Trial("torch", "float32", 2048, 80.0, 8_000.0, 1.0, 1.0, "behind, measured once")
+ABSENT = Trial("torch", "float16", note="no [such] device", usable=False)
+TUNED = TuneReport(
+    vault="/v",
+    model="fake",
+    chunks=300,
+    tokens=30_000,
+    seconds=59.5,
+    trials=(FAST, SLOW, ABSENT),
+    best=FAST,
+    reason="The fastest.",
+    settings={"engine": "openvino", "dtype": "int8", "token_budget": 1024},
+)
 
 
 def hit(path: str = "Notes/Links.md", **changes: Any) -> Hit:
@@ -60,6 +76,8 @@ class FakeEngine:
     model_error: Exception | None = None
     on_index: Callable[[Progress, CancelToken], None] = lambda progress, cancel: None
     watch_events: tuple[Any, ...] = ()
+    tuned: TuneReport = TUNED
+    on_tune: Callable[[CancelToken], None] = lambda cancel: None
 
     def __enter__(self) -> FakeEngine:
         return self
@@ -91,6 +109,14 @@ class FakeEngine:
         self.asked.append(("warm", {}))
         if self.model_error is not None:
             raise self.model_error
+
+    def tune(
+        self, *, seconds: float, precision: Precision, on_step: Callable[[TuneStep], None], cancel: CancelToken
+    ) -> TuneReport:
+        self._asked("tune", seconds=seconds, precision=precision)
+        on_step(TuneStep("loading [torch]", 1.0, seconds))
+        self.on_tune(cancel)
+        return self.tuned
 
     def search(self, query: str, *, k: int | None, mode: str | None, group: str, explain: bool) -> SearchResult:
         self._asked("search", query=query, k=k, mode=mode, group=group, explain=explain)
@@ -153,7 +179,14 @@ class Program:
 
     def bare(self, *args: str) -> Outcome:
         """Without the vault and the index folder on the command line."""
-        composition = Composition(config.load, self._open, self._parse, self._tui)
+        composition = Composition(
+            config.load,
+            self._open,
+            self._parse,
+            self._tui,
+            keep_tuned=lambda overrides, values: config.keep_tuned(config.load(overrides), values),
+            restore_tuned=lambda overrides: config.restore_tuned(config.load(overrides)),
+        )
         code = run(args, composition)
         return Outcome(code, *self.capture.readouterr())
 

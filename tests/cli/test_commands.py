@@ -216,7 +216,7 @@ def test_json_prints_in_any_encoding(monkeypatch: pytest.MonkeyPatch, encoding: 
 def test_every_command_explains_itself(program: Any) -> None:
     listed = program.bare("--help").out.partition("Commands:")[2].split("\n")
     names = [line.split()[0] for line in listed if line.strip()]
-    assert names == ["config", "index", "parse", "search", "similar", "status", "uri", "watch"]
+    assert names == ["config", "index", "parse", "search", "similar", "status", "tune", "uri", "watch"]
     for name in names:
         outcome = program.bare(name, "--help")
         assert outcome.code == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -19,6 +19,7 @@ from obsidian_indexer.events import Progress
 from obsidian_indexer.options import SettingRow
 from obsidian_indexer.tui.app import IndexerApp
 from obsidian_indexer.tui.bridge import Bridge, Warmth
+from obsidian_indexer.tuning import KeptSettings, RestoredSettings
 from tests.tui.fake_engine import FakeEngine, FakeOpening, make_options
 
 HANG_GUARD_S = 30.0
@@ -118,7 +119,18 @@ def make_app(folder: Path, opening: FakeOpening, saved: list[tuple[str, str, obj
         now=lambda: moment,
         new_progress=lambda: Progress(clock=opening.clock),
     )
-    return IndexerApp(bridge, settings_view=view, save_setting=save)
+
+    def keep(values: Mapping[str, object]) -> KeptSettings:
+        saved.extend(("embedding", name, value) for name, value in values.items())
+        return KeptSettings(folder / "settings.toml", folder / "settings.toml.before-tune")
+
+    def restore() -> RestoredSettings:
+        if not saved:
+            raise ConfigError("There is nothing to restore.")
+        saved.clear()
+        return RestoredSettings(folder / "settings.toml")
+
+    return IndexerApp(bridge, settings_view=view, save_setting=save, keep_tuned=keep, restore_tuned=restore)
 
 
 @pytest.fixture

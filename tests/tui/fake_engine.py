@@ -11,6 +11,7 @@ from obsidian_indexer.errors import NoteError
 from obsidian_indexer.events import CancelToken, Event, EventSink, FailureEvent, Progress, Stage
 from obsidian_indexer.options import Options, UiOptions
 from obsidian_indexer.records import Failure, Hit, IndexReport, ModelStatus, SearchResult, Status
+from obsidian_indexer.tuning import Trial, TuneReport, TuneStep
 
 HOSTILE = "[/] [type=x, v={'a[0]'}] \x1b]52;c;aGk=\x07\u202egnp.exe [bold red]x"
 HOSTILE_CLEAN = "[/] [type=x, v={'a[0]'}] gnp.exe [bold red]x"
@@ -133,6 +134,24 @@ REPORT = IndexReport(
 )
 
 
+TRIALS = (
+    Trial("openvino", "int8", 1024, 403.0, 41_000.0, 0.9981, 0.9902),
+    Trial("torch", "float32", 2048, 56.0, 5_600.0, 1.0, 1.0, "behind, measured once"),
+    Trial("torch", "float16", note="no such [device]", usable=False),
+)
+TUNED = TuneReport(
+    vault="/home/user/demo",
+    model="all-MiniLM-L6-v2",
+    chunks=300,
+    tokens=30_000,
+    seconds=59.5,
+    trials=TRIALS,
+    best=TRIALS[0],
+    reason="7.3× as fast as float32, the precision of the index.",
+    settings={"engine": "openvino", "dtype": "int8", "token_budget": 1024},
+)
+
+
 @dataclass
 class FakeClock:
     """A clock that stands still until it is moved."""
@@ -166,6 +185,9 @@ class FakeEngine:
     warm_fault: Exception | None = None
     status_fault: Exception | None = None
     watch_fault: Exception | None = None
+    tuned: TuneReport = TUNED
+    tune_gate: threading.Event | None = None
+    tune_fault: Exception | None = None
     # Set when the index run or the watcher is under way.
     indexing: threading.Event = field(default_factory=threading.Event)
     watching: threading.Event = field(default_factory=threading.Event)
@@ -218,6 +240,18 @@ class FakeEngine:
         while not cancel.wait(1.0):
             pass
         self.watching.clear()
+
+    def tune(
+        self, *, on_step: Callable[[TuneStep], None] = lambda step: None, cancel: CancelToken | None = None
+    ) -> TuneReport:
+        self.calls.append(("tune",))
+        if self.tune_fault is not None:
+            raise self.tune_fault
+        on_step(TuneStep("openvino in int8, batches of 1,024 tokens", 12.0, 60.0, TRIALS[:1]))
+        while self.tune_gate is not None and not self.tune_gate.wait(0.005):
+            if cancel is not None and cancel.cancelled:
+                return replace(self.tuned, best=None, settings={}, cancelled=True)
+        return self.tuned
 
     def emit(self, event: Event) -> None:
         """Send an event as the engine's thread would."""

@@ -13,7 +13,7 @@ from obsidian_indexer.events import NoticeEvent
 from tests.tui.conftest import RunApp
 from tests.tui.fake_engine import STATUS, FakeEngine
 
-SCREENS = ("IndexScreen", "SearchScreen", "WatchScreen", "StatusScreen", "SettingsScreen")
+SCREENS = ("IndexScreen", "SearchScreen", "WatchScreen", "StatusScreen", "SettingsScreen", "TuneScreen")
 
 
 async def test_the_menu_shows_vault_counts_and_model(run_app: RunApp) -> None:
@@ -40,14 +40,16 @@ async def test_arrows_and_enter_choose(run_app: RunApp) -> None:
 
 async def test_a_click_chooses(run_app: RunApp) -> None:
     async with run_app() as stage:
+        # The lines around the list move it when they come.
+        await stage.assert_shown("173 notes")
+        await stage.assert_shown("all-MiniLM-L6-v2 · torch")
         await stage.pilot.click("#menu-list", offset=(4, 3))
-        await stage.pilot.pause()
-        assert type(stage.app.screen).__name__ == "StatusScreen"
+        await stage.until(lambda: type(stage.app.screen).__name__ == "StatusScreen")
 
 
-async def test_six_quits_with_code_zero(run_app: RunApp) -> None:
+async def test_seven_quits_with_code_zero(run_app: RunApp) -> None:
     async with run_app() as stage:
-        await stage.press("6")
+        await stage.press("7")
         await stage.until(lambda: stage.app.return_code is not None)
         assert stage.app.return_code == 0
 

@@ -35,7 +35,7 @@ async def when_ready(stage: Stage) -> None:
 
 
 def test_menu_picture(snap_compare: Compare, tmp_path: Path) -> None:
-    """A centred column: the vault's name in colour, counts below it, six numbered entries with the first one
+    """A centred column: the vault's name in colour, counts below it, seven numbered entries with the first one
     highlighted, the model in one line; top line and key help at the edges."""
     opening = FakeOpening()
     app = make_app(tmp_path, opening, [])

@@ -73,7 +73,7 @@ class IndexScreen(BaseScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what is possible now is offered."""
         running = self.bridge.indexing
-        free = not running and not self.bridge.watch_on and self.bridge.phase is Phase.READY
+        free = not self.bridge.busy and self.bridge.phase is Phase.READY
         interrupted = _interrupted(self.bridge.run)
         match action:
             case "cancel":
@@ -105,7 +105,7 @@ class IndexScreen(BaseScreen):
 
     def offered(self) -> object:
         """The keys depend on what is under way."""
-        return (self.bridge.phase, self.bridge.indexing, self.bridge.watch_on, _interrupted(self.bridge.run))
+        return (self.bridge.phase, self.bridge.indexing, self.bridge.busy, _interrupted(self.bridge.run))
 
     def tick(self) -> None:
         """Draw the run as it is now."""
@@ -131,7 +131,7 @@ class IndexScreen(BaseScreen):
         ready = self.bridge.phase is Phase.READY
         update = self.query_one("#update", Button)
         update.label = Content("Resume" if _interrupted(run) and not running else "Update")
-        update.disabled = running or self.bridge.watch_on or not ready
+        update.disabled = self.bridge.busy or not ready
         self.query_one("#rebuild", Button).disabled = update.disabled
         self.query_one("#cancel", Button).disabled = not running
 
@@ -154,6 +154,8 @@ class IndexScreen(BaseScreen):
             return Content.styled("Opening the index…", DIM)
         if self.bridge.watch_on:
             return Content.styled("Watching keeps the index up to date. Stop it to run the indexer by hand.", DIM)
+        if self.bridge.tuning:
+            return Content.styled("Tuning is under way. The indexer can start when it has ended.", DIM)
         if run is None:
             return Content.styled("Update takes up what changed. Rebuild reads every note again.", DIM)
         if run.error is not None:

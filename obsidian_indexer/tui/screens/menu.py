@@ -27,17 +27,18 @@ ENTRIES = (
     ("watch", "Watch", "keep the index live while you write"),
     ("status", "Status", "counts, health, model and store"),
     ("settings", "Settings", "every setting and where it came from"),
+    ("tune", "Tune", "measure what is fastest here, and keep it"),
     ("quit", "Quit", ""),
 )
 
 
 class MenuScreen(BaseScreen):
-    """Six entries by number, arrow or mouse, above them the vault and its index, below them what needs attention."""
+    """Seven entries by number, arrow or mouse, above them the vault and its index, below them what needs attention."""
 
     HEADING = "Obsidian Indexer"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", show=False),
-        *(Binding(str(number), f"choose({number})", show=False) for number in range(1, 7)),
+        *(Binding(str(number), f"choose({number})", show=False) for number in range(1, 8)),
         Binding("r", "retry", "Try again"),
         Binding("q", "app.quit", "Quit"),
     ]
@@ -115,7 +116,7 @@ class MenuScreen(BaseScreen):
         elif bridge.model_line and bridge.model_line not in notices:
             lines.append(Content.styled(clean_line(bridge.model_line), DIM))
         status = bridge.status
-        if status is not None and status.writer and not bridge.indexing and not bridge.watch_on:
+        if status is not None and status.writer and not bridge.busy:
             writer = clean_line(status.writer)
             lines.append(_notice(f"Another process writes this index: {writer}. Searching works."))
         lines += [_notice(clean_line(message)) for message in notices]
