@@ -129,8 +129,8 @@ def test_the_editor_gets_the_terminal_and_gives_it_back(terminal: Terminal, tmp_
     terminal.until("Text with")
     terminal.send("\x05")
     terminal.until("EDITOR-ON-THE-TERMINAL")
-    # The app's screen is entered a second time after the editor. Keys are its own once it is drawn: before, the terminal
-    # still takes ctrl+q for itself.
+    # The app's screen is entered a second time after the editor. Keys are its own once it is drawn: before, the
+    # terminal still takes ctrl+q for itself.
     terminal.seen = terminal.seen[terminal.seen.rindex(b"EDITOR-ON-THE-TERMINAL") :]
     terminal.until("\x1b[?1049h")
     terminal.until("Text with")
