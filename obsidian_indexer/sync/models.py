@@ -1,18 +1,37 @@
-"""Which stored model a run fills, and what its work looks like to whoever chooses an engine."""
+"""Which stored model a run fills, what it borrows to do so, and its work as whoever chooses an engine sees it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Protocol
 
+from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.workload import Workload
 from obsidian_indexer.events import CancelToken, EventSink
 from obsidian_indexer.options import EmbedOptions
+from obsidian_indexer.store.ann import AnnIndex
 from obsidian_indexer.store.vectors import PendingChunks, StoredModel, VectorTable
 
 # No model has this number, so every text is still pending for it.
 _NO_MODEL = -1
+
+
+class Machinery(Protocol):
+    """What the processor borrows from the engine, which keeps it loaded between runs."""
+
+    def embedder(self, spec: ModelSpec, dtype: str | None, work: Workload) -> Embedder:
+        """The model, loaded; its format may be another one if the wanted one cannot be had. Raises ModelError."""
+
+    def can_answer(self, spec: ModelSpec, dtype: str) -> bool:
+        """Whether queries can be embedded in this number format as things are."""
+
+    def preload(self, spec: ModelSpec, dtype: str | None) -> None:
+        """Start loading the model and the store's library in the background."""
+
+    def ann(self, model: StoredModel) -> AnnIndex:
+        """The vector store of a model, open."""
 
 
 def sticky_dtype(vectors: VectorTable, spec: ModelSpec, options: EmbedOptions) -> str | None:

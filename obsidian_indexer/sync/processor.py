@@ -8,29 +8,27 @@ then the store, and whatever is missing is found again by comparing. Only the ho
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Protocol
 
 from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
-from obsidian_indexer.embed.workload import Workload
 from obsidian_indexer.errors import Cancelled, IndexerError, VaultError
 from obsidian_indexer.events import CancelToken, ChangeEvent, EventSink, FailureEvent, NoticeEvent, Progress, Stage
 from obsidian_indexer.options import Options
 from obsidian_indexer.records import Change, ChangeKind, Failure, FileStat, IgnoredFile, IndexReport, Scope
-from obsidian_indexer.store.ann import AnnIndex
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.notes import StoredNote
 from obsidian_indexer.store.vectors import PendingChunks, StoredModel
 from obsidian_indexer.sync.boilerplate import Boilerplate
 from obsidian_indexer.sync.diff import Differences, compare
-from obsidian_indexer.sync.models import known_model, pending_texts, sticky_dtype, workload
+from obsidian_indexer.sync.models import Machinery, known_model, pending_texts, sticky_dtype, workload
 from obsidian_indexer.sync.prepare import (
     Candidate,
     Prepared,
@@ -49,20 +47,7 @@ _KEEP_UNUSED = 20_000
 _MAX_ROUNDS = 4
 
 
-class Machinery(Protocol):
-    """What the processor borrows from the engine, which keeps it loaded between runs."""
-
-    def embedder(self, spec: ModelSpec, dtype: str | None, work: Workload) -> Embedder:
-        """The model, loaded; its format may be another one if the wanted one cannot be had. Raises ModelError."""
-
-    def can_answer(self, spec: ModelSpec, dtype: str) -> bool:
-        """Whether queries can be embedded in this number format as things are."""
-
-    def preload(self, spec: ModelSpec, dtype: str | None) -> None:
-        """Start loading the model and the store's library in the background."""
-
-    def ann(self, model: StoredModel) -> AnnIndex:
-        """The vector store of a model, open."""
+_log = logging.getLogger(__name__)
 
 
 class Processor:
@@ -259,7 +244,7 @@ class Processor:
             self._catalog.notes.fail(failure)
         self._tally.failures.append(failure)
         self._progress.failures += 1
-        self._on_event(FailureEvent(failure))
+        _tell(failure, self._on_event)
 
     # --- rows to vectors
 
@@ -329,7 +314,7 @@ class Processor:
     def _listed_failure(self, event: object) -> None:
         if isinstance(event, FailureEvent):
             self._tally.embed_failures.append(event.failure)
-            self._on_event(event)
+            _tell(event.failure, self._on_event)
 
     # --- vectors to the store
 
@@ -398,3 +383,9 @@ class Processor:
             dtype=model.dtype if model else None,
             cancelled=cancelled,
         )
+
+
+def _tell(failure: Failure, on_event: EventSink) -> None:
+    """A failure goes to the log, by path and reason, and to whoever listens."""
+    _log.warning("failed: %s (%s): %s", failure.path, failure.stage, failure.reason)
+    on_event(FailureEvent(failure))

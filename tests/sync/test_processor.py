@@ -163,8 +163,12 @@ def test_limit_reads_so_many_notes_and_the_next_run_the_rest(engine: Engine) -> 
     assert engine.index().added == 0
 
 
-def test_bad_notes_are_listed_and_the_others_indexed(
-    vault: Path, tmp_path: Path, scripted: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+def test_bad_notes_are_listed_and_logged_and_the_others_indexed(
+    vault: Path,
+    tmp_path: Path,
+    scripted: ScriptedEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     (vault / "binary.md").write_bytes(bytes(range(256)) * 50)
     (vault / "broken.md").write_text("---\na: [1\nb: }\n---\nThe body of a broken note.\n", "utf-8")
@@ -183,6 +187,10 @@ def test_bad_notes_are_listed_and_the_others_indexed(
         report = engine.index()
         assert {failure.path for failure in report.failures} == {"binary.md", "locked.md"}
         assert {event.failure.path for event in events if isinstance(event, FailureEvent)} == {"binary.md", "locked.md"}
+        assert {record.getMessage().split(" (")[0] for record in caplog.records} == {
+            "failed: binary.md",
+            "failed: locked.md",
+        }
         assert report.added == len(NOTES) + 2
         assert report.warnings >= 1
         assert engine.search("body of a broken note", mode="keyword").hits[0].path == "broken.md"
