@@ -29,6 +29,7 @@ from obsidian_indexer.engine import Engine
 from obsidian_indexer.options import EmbedOptions, Options
 from obsidian_indexer.records import Chunk, FileStat, Note
 from obsidian_indexer.store.catalog import Catalog
+from obsidian_indexer.store.note_rows import make_rows
 from obsidian_indexer.store.notes import IndexedNote
 
 _DIM, _CHUNKS_PER_NOTE, _WORDS_PER_CHUNK, _VOCABULARY, _CENTRES = 384, 10, 60, 30_000, 300
@@ -53,7 +54,7 @@ def build(vault: Path, data_dir: Path, n_chunks: int) -> None:
                 for number in range(first, min(first + 500, n_chunks // _CHUNKS_PER_NOTE)):
                     item = _note(number, rng)
                     catalog.notes.replace(item)
-                    keys += [bytes.fromhex(chunk.key) for chunk in item.chunks]
+                    keys += [row[-1] for row in item.rows.chunks]
                 near = centres[rng.integers(0, _CENTRES, len(keys))]
                 vectors = near + 0.7 * rng.standard_normal(near.shape).astype(np.float32)
                 catalog.vectors.add(model.id, keys, vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
@@ -69,7 +70,7 @@ def _note(number: int, rng: np.random.Generator) -> IndexedNote:
         chunks.append(Chunk(path, seq, (f"Section {seq}",), seq + 1, seq + 1, text, text, 60, key))
     tags = ("work",) if number % 10 == 0 else ()
     note = Note(path, hashlib.sha256(path.encode()).hexdigest(), f"note{number}", tags=tags)
-    return IndexedNote(FileStat(path, 1, 1), 2, "bench", note, tuple(chunks))
+    return IndexedNote(FileStat(path, 1, 1), 2, "bench", make_rows(note, tuple(chunks)))
 
 
 def timed(ask: Callable[[str], object], queries: list[str]) -> dict[str, float]:
