@@ -26,6 +26,7 @@ from obsidian_indexer.embed.openvino_engine import OpenVinoEngine, cpu_has_bfloa
 from obsidian_indexer.embed.openvino_graph import read_graph, read_layout
 from obsidian_indexer.embed.spec import resolve_model
 from obsidian_indexer.embed.tokens import load_tokenizer
+from obsidian_indexer.embed.workload import spread
 from obsidian_indexer.options import EmbedOptions
 
 _AT = 10
@@ -69,8 +70,7 @@ def main() -> None:
     layout, tokenizer = read_layout(spec.folder, prompts=False), load_tokenizer(spec)
     documents, queries, judged = read_set(Path(sys.argv[1]))
     texts = list(documents.values())
-    by_length = sorted(texts, key=len)
-    sample = [by_length[i * len(by_length) // _CALIBRATION] for i in range(_CALIBRATION)]
+    sample = spread(sorted(texts, key=len), _CALIBRATION)
     calibration = tokenizer.encode([*sample, *like_queries(sample, spec)])
     quantised = quantise(read_graph(layout), calibration, spec.max_tokens)
     formats = ["float32", *(["bfloat16"] if cpu_has_bfloat16() else []), "int8"]

@@ -10,8 +10,7 @@ IndexerError                    exit code 2 unless a surface says otherwise
 ├── DataDirError                the index folder cannot be written or belongs to another vault
 ├── LockedError                 another process is writing this index
 ├── CatalogError                the catalogue is damaged or from a newer version
-├── QueryError                  the query cannot be understood; `position` points at the character
-└── MissingExtraError           an optional package is not installed; names the extra
+└── QueryError                  the query cannot be understood; `position` points at the character
 Cancelled                       the user stopped the run (not an error)
 """
 
@@ -64,16 +63,6 @@ class QueryError(IndexerError):
     def __init__(self, message: str, position: int | None = None) -> None:
         super().__init__(message)
         self.position = position
-
-
-class MissingExtraError(IndexerError):
-    """An optional package is needed; the text names the extra that installs it."""
-
-    def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(
-            f"{feature} needs an optional package. Install it with: pip install 'obsidian-indexer[{extra}]'"
-        )
-        self.extra = extra
 
 
 class Cancelled(Exception):

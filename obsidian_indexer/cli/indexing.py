@@ -15,7 +15,7 @@ from obsidian_indexer.cli.progress import Display, Lines, Silence, open_display
 from obsidian_indexer.cli.session import Session
 from obsidian_indexer.cli.stream import OutputError, complain, emit
 from obsidian_indexer.cli.text import event_text, index_summary, path_text
-from obsidian_indexer.events import CancelToken, Event, NoticeEvent, Progress
+from obsidian_indexer.events import CancelToken, Event, Progress
 
 DONE, WITH_FAILURES = 0, 1
 
@@ -33,22 +33,13 @@ def index(session: Session, full: bool, limit: int | None, batch_size: int | Non
         # A budget in the settings, from tuning or by hand, must not cut the batches asked for here.
         session = session.over(embedding__batch_size=batch_size, embedding__token_budget=0)
     progress, cancel = Progress(), CancelToken()
-    notices: list[str] = []
-
-    def keep_notice(event: Event) -> None:
-        # Printed after the run: a line in the middle of it would tear the bar.
-        if isinstance(event, NoticeEvent):
-            notices.append(event.message)
-
-    with session.open(keep_notice) as engine:
+    with session.open_quietly() as engine:
         report = _shown(
             lambda: engine.index(full=full, limit=limit, progress=progress, cancel=cancel),
             open_display(progress, quiet=session.quiet),
             cancel,
         )
         vault = engine.options
-    for notice in notices:
-        session.say(notice)
     for failure in report.failures:
         complain(f"failed: {path_text(failure.path)}: {failure.stage}: {failure.reason}")
     if session.as_json:

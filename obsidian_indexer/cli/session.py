@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,7 +13,7 @@ from obsidian_indexer.cli.output import LinkPlace
 from obsidian_indexer.cli.stream import complain
 from obsidian_indexer.cli.text import path_text
 from obsidian_indexer.errors import NoteError
-from obsidian_indexer.events import EventSink, ignore_event
+from obsidian_indexer.events import Event, EventSink, NoticeEvent, ignore_event
 from obsidian_indexer.options import Options, SettingRow
 from obsidian_indexer.records import Chunk, Note
 from obsidian_indexer.tuning import KeptSettings, RestoredSettings
@@ -93,6 +94,20 @@ class Session:
     def open(self, on_event: EventSink = ignore_event) -> Engine:
         """An open engine on the vault; use it as a context manager."""
         return self.composition.open_engine(self.settings().options, on_event)
+
+    @contextmanager
+    def open_quietly(self) -> Iterator[Engine]:
+        """An open engine whose notices are said once it is closed: a line in the middle of a run would tear the bar."""
+        notices: list[str] = []
+
+        def keep(event: Event) -> None:
+            if isinstance(event, NoticeEvent):
+                notices.append(event.message)
+
+        with self.open(keep) as engine:
+            yield engine
+        for notice in notices:
+            self.say(notice)
 
     def say(self, text: str) -> None:
         """A line for the person at the terminal, on stderr; silent under --quiet."""

@@ -14,7 +14,7 @@ from obsidian_indexer.cli.output import tune_object, write_json
 from obsidian_indexer.cli.session import Session
 from obsidian_indexer.cli.stream import complain, emit
 from obsidian_indexer.cli.text import show
-from obsidian_indexer.events import CancelToken, Event, NoticeEvent
+from obsidian_indexer.events import CancelToken
 from obsidian_indexer.sanitize import clean_line
 from obsidian_indexer.tuning import KeptSettings, Precision, Trial, TuneReport, TuneStep
 
@@ -53,13 +53,7 @@ def tune(session: Session, seconds: float, precision: str | None, dry_run: bool,
         return _restore(session)
     cancel, steps = CancelToken(), _Steps(quiet=session.quiet)
     chosen = Precision(precision or Precision.WEIGH)
-    notices: list[str] = []
-
-    def keep_notice(event: Event) -> None:
-        if isinstance(event, NoticeEvent):
-            notices.append(event.message)
-
-    with session.open(keep_notice) as engine:
+    with session.open_quietly() as engine:
         try:
             report = run_in_worker(
                 lambda: engine.tune(seconds=seconds, precision=chosen, on_step=steps.take, cancel=cancel),
@@ -69,8 +63,6 @@ def tune(session: Session, seconds: float, precision: str | None, dry_run: bool,
             )
         finally:
             steps.close()
-    for notice in notices:
-        session.say(notice)
     kept = None
     if report.best is not None and not dry_run:
         kept = session.composition.keep_tuned(session.overrides, report.settings)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TypeVar
 
 from obsidian_indexer.events import EventSink, ignore_event
+
+T = TypeVar("T")
+
+
+def spread(items: Sequence[T], n: int) -> list[T]:
+    """At most `n` of the items, in even steps: of items sorted by length, some of every length."""
+    return list(items) if len(items) <= n else [items[i * len(items) // n] for i in range(n)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.spec import ModelSpec
-from obsidian_indexer.embed.workload import Workload
+from obsidian_indexer.embed.workload import Workload, spread
 from obsidian_indexer.events import CancelToken, EventSink
 from obsidian_indexer.options import EmbedOptions
 from obsidian_indexer.store.ann import AnnIndex
@@ -74,8 +74,7 @@ def workload(
     """The pending work of a run, with samples from every text of the vault."""
 
     def sample(n: int) -> list[str]:
-        keys = vectors.pending(_NO_MODEL).keys  # longest first, so even steps spread over the lengths
-        picked = keys if len(keys) <= n else [keys[i * len(keys) // n] for i in range(n)]
+        picked = spread(vectors.pending(_NO_MODEL).keys, n)
         texts = vectors.texts(picked)
         return [texts[key][0] for key in picked if key in texts]
 

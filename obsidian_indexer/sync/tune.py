@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 
 from obsidian_indexer.embed.bench import Bench, Measured
 from obsidian_indexer.embed.build import Builds
 from obsidian_indexer.embed.candidates import Field, OutOfBuildTime, find_candidates
 from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
-from obsidian_indexer.embed.workload import Workload
+from obsidian_indexer.embed.workload import Workload, spread
 from obsidian_indexer.errors import Cancelled, VaultError
 from obsidian_indexer.events import CancelToken, EventSink
 from obsidian_indexer.options import Options
@@ -139,10 +140,7 @@ class Tuner:
             if self._build_began is not None and self._clock() - self._build_began > self._seconds:
                 raise OutOfBuildTime(f"making it took more than {self._seconds:.0f} s: allow more with --seconds")
 
-        def sample(n: int) -> list[str]:
-            return [texts[i * len(texts) // n] for i in range(n)] if len(texts) > n else list(texts)
-
-        work = Workload(0, sample, self._on_event, check, self._building)
+        work = Workload(0, partial(spread, texts), self._on_event, check, self._building)
         self._say("looking for engines")
         may_build = self._seconds >= _LEAST_BUILD_S
         return find_candidates(self._spec, self._options.embedding, self._builds, work, may_build=may_build)
