@@ -121,7 +121,7 @@ def _run_tui(user_umask: int, overrides: Mapping[str, object]) -> int:
 
     import config
     from obsidian_indexer.log import route_structlog
-    from obsidian_indexer.tui.app import run_tui
+    from obsidian_indexer.tui.launch import run_tui
 
     route_structlog()
 

@@ -96,7 +96,7 @@ def ready_batches(embedder: Embedder, encoded: Sequence[TokenIds]) -> list[list[
     """All batches of a run."""
     step = embedder.engine.width_step
     lengths = [-(-len(ids) // step) * step for ids in encoded]
-    return [[encoded[row] for row in rows] for rows in plan_batches(lengths, embedder.engine.token_budget)]
+    return [[encoded[row] for row in rows] for rows in plan_batches(lengths, lambda: embedder.engine.token_budget)]
 
 
 def make_int8(spec: ModelSpec, builds: Builds, texts: Sequence[str]) -> dict[str, object]:

@@ -5,16 +5,23 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
+
+import psutil
+
+Environ = Mapping[str, str]
+Outcome = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[1]
 _PACKAGES = ("torch", "sentence-transformers", "chromadb", "tokenizers", "numpy", "openvino")
+_SAMPLE_S = 0.05
 
 
 def machine() -> dict[str, object]:
@@ -42,22 +49,45 @@ def machine() -> dict[str, object]:
     }
 
 
-def run_process(args: Sequence[str]) -> dict[str, object]:
-    """Run a Python script from the project's root; wall seconds, peak memory and its last line of output as JSON."""
+def run_process(args: Sequence[str], *, python: str = sys.executable, environ: Environ | None = None) -> Outcome:
+    """Run a Python script from the project's root; its last line of output is read as JSON.
+
+    `peak_mib` is the largest sum of resident memory over the process and its children, which counts shared pages twice.
+    """
     start = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, *args], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [python, *args],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(environ or {})},
     )
-    out, errors = process.communicate()
+    peak = 0
+    while True:
+        peak = max(peak, resident_bytes(process.pid))
+        try:
+            out, errors = process.communicate(timeout=_SAMPLE_S)
+            break
+        except subprocess.TimeoutExpired:
+            continue
     seconds = time.monotonic() - start
     if process.returncode != 0:
         raise SystemExit(f"{' '.join(args)} ended with {process.returncode}:\n{errors[-2000:]}")
-    return {"seconds": round(seconds, 2), "output": json.loads(out.splitlines()[-1])}
+    lines = out.splitlines()
+    output = json.loads(lines[-1]) if lines else None
+    return {"seconds": round(seconds, 2), "peak_mib": round(peak / 2**20, 1), "output": output}
 
 
-def peak_mib() -> float:
-    """Peak resident memory of this process and of its largest child, in MiB."""
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return round(max(own, children) / unit, 1)
+def resident_bytes(pid: int) -> int:
+    """Resident memory of a process and everything it started; 0 when it has ended."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return 0
+    total = 0
+    for member in family:
+        with suppress(psutil.Error):
+            total += member.memory_info().rss
+    return total

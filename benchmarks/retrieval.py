@@ -8,10 +8,9 @@ format of the OpenVINO engine; int8 is calibrated on the documents as an index c
 
 from __future__ import annotations
 
-import csv
 import json
-import math
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,39 +26,19 @@ from obsidian_indexer.embed.openvino_graph import read_graph, read_layout
 from obsidian_indexer.embed.spec import resolve_model
 from obsidian_indexer.embed.tokens import load_tokenizer
 from obsidian_indexer.embed.workload import spread
+from obsidian_indexer.evaluate.metrics import CUT, ndcg
+from obsidian_indexer.evaluate.sets import read_set
 from obsidian_indexer.options import EmbedOptions
 
-_AT = 10
 # As many documents as an index takes passages (embed/build.py).
 _CALIBRATION = 180
 Vectors = NDArray[np.float32]
 
 
-def read_set(folder: Path) -> tuple[dict[str, str], dict[str, str], dict[str, dict[str, int]]]:
-    """Documents, judged queries and judgements by id."""
-    judged: dict[str, dict[str, int]] = {}
-    with (folder / "qrels.tsv").open(encoding="utf-8") as file:
-        for row in csv.reader(file, delimiter="\t"):
-            if row and row[-1].lstrip("-").isdigit():
-                judged.setdefault(row[0], {})[row[-2]] = int(row[-1])
-    documents = {d["_id"]: f"{d.get('title', '')} {d['text']}".strip() for d in _rows(folder / "corpus.jsonl")}
-    queries = {q["_id"]: q["text"] for q in _rows(folder / "queries.jsonl") if q["_id"] in judged}
-    return documents, queries, judged
-
-
-def _rows(file: Path) -> list[dict[str, str]]:
-    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
-
-
-def ndcg(documents: Vectors, queries: Vectors, ids: list[str], judged: list[dict[str, int]]) -> float:
-    """Mean nDCG at 10 (Järvelin and Kekäläinen 2002, gain as judged, discount log2(rank + 1))."""
-    scores = []
-    for vector, relevant in zip(queries, judged, strict=True):
-        top = np.argsort(-(documents @ vector))[:_AT]
-        found = sum(relevant.get(ids[place], 0) / math.log2(rank + 2) for rank, place in enumerate(top))
-        best = sorted(relevant.values(), reverse=True)[:_AT]
-        scores.append(found / sum(gain / math.log2(rank + 2) for rank, gain in enumerate(best)))
-    return float(np.mean(scores))
+def mean_ndcg(documents: Vectors, queries: Vectors, ids: list[str], judged: list[Mapping[str, int]]) -> float:
+    """Mean nDCG at 10 of the documents nearest to each query."""
+    nearest = [np.argsort(-(documents @ vector))[:CUT] for vector in queries]
+    return float(np.mean([ndcg([ids[i] for i in top], gains) for top, gains in zip(nearest, judged, strict=True)]))
 
 
 def main() -> None:
@@ -68,8 +47,8 @@ def main() -> None:
     spec = resolve_model(options)
     assert spec.folder is not None
     layout, tokenizer = read_layout(spec.folder, prompts=False), load_tokenizer(spec)
-    documents, queries, judged = read_set(Path(sys.argv[1]))
-    texts = list(documents.values())
+    judged_set = read_set(Path(sys.argv[1]))
+    texts = [f"{document.title} {document.text}".strip() for document in judged_set.documents.values()]
     sample = spread(sorted(texts, key=len), _CALIBRATION)
     calibration = tokenizer.encode([*sample, *like_queries(sample, spec)])
     quantised = quantise(read_graph(layout), calibration, spec.max_tokens)
@@ -80,13 +59,14 @@ def main() -> None:
         engine = OpenVinoEngine(lambda graph=graph: graph, dtype, options, spec.max_tokens)  # type: ignore[misc]
         embedder = Embedder(spec, tokenizer, engine, options)
         vectors = []
-        for batch in (texts, list(queries.values())):
+        for batch in (texts, list(judged_set.queries.values())):
             out = np.zeros((len(batch), engine.dim), np.float32)
             for result in embedder.run(tokenizer.encode(batch)):
                 out[result.rows] = result.vectors
             vectors.append(out)
         engine.close()
-        results[dtype] = round(ndcg(*vectors, list(documents), [judged[query] for query in queries]), 4)
+        judged = [judged_set.judged[query] for query in judged_set.queries]
+        results[dtype] = round(mean_ndcg(*vectors, list(judged_set.documents), judged), 4)
     print(
         json.dumps(
             {"benchmark": "retrieval", "machine": machine(), "set": sys.argv[1], "ndcg_at_10": results}, indent=2

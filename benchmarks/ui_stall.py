@@ -21,8 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import config
 from benchmarks.machine import machine
 from obsidian_indexer.errors import ConfigError
-from obsidian_indexer.tui.app import IndexerApp, open_real_engine
+from obsidian_indexer.tui.app import IndexerApp
 from obsidian_indexer.tui.bridge import Bridge
+from obsidian_indexer.tui.launch import open_real_engine
 
 _BEAT_S = 0.005
 

@@ -27,8 +27,10 @@ from textual.widgets import Input, OptionList  # noqa: E402
 import config  # noqa: E402
 from obsidian_indexer.errors import ConfigError  # noqa: E402
 from obsidian_indexer.options import Options  # noqa: E402
-from obsidian_indexer.tui.app import IndexerApp, open_real_engine  # noqa: E402
-from obsidian_indexer.tui.bridge import Bridge, Warmth  # noqa: E402
+from obsidian_indexer.tui.app import IndexerApp  # noqa: E402
+from obsidian_indexer.tui.bridge import Bridge  # noqa: E402
+from obsidian_indexer.tui.launch import open_real_engine  # noqa: E402
+from obsidian_indexer.tui.runs import Warmth  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 SIZE = (110, 32)

@@ -19,8 +19,10 @@ from obsidian_indexer.embed.spec import ModelSpec, resolve_model
 from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
 from obsidian_indexer.embed.workload import Workload
 from obsidian_indexer.errors import ModelError, NoteError, VaultError
-from obsidian_indexer.events import CancelToken, Event, EventSink, Progress, SyncedEvent, ignore_event
+from obsidian_indexer.events import CancelToken, Event, EventSink, PauseToken, Progress, SyncedEvent, ignore_event
 from obsidian_indexer.options import Options
+from obsidian_indexer.pace import Pace
+from obsidian_indexer.priority import lower_libraries
 from obsidian_indexer.records import IndexReport, Scope, SearchResult, Status, VaultLink
 from obsidian_indexer.search.graph import LinkGraph
 from obsidian_indexer.search.legs import LiveVectors
@@ -78,25 +80,37 @@ class Engine:
         limit: int | None = None,
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
+        pause: PauseToken | None = None,
     ) -> IndexReport:
         """Bring the index up to date on this thread.
 
         `full` parses every note again, `limit` reads at most so many changed notes. A cancelled run keeps what it did
-        and reports `cancelled`. Raises VaultError, ModelError or LockedError.
+        and reports `cancelled`; a paused one has written what it did. Raises VaultError, ModelError or LockedError.
         """
+        shown = progress or Progress()
+        pace = Pace(cancel or CancelToken(), self.options.embedding, pause=pause, progress=shown)
         with self._as_writer("index"):
-            return self._process(progress or Progress(), cancel or CancelToken(), self._on_event, full, limit)
+            return self._process(shown, pace, self._on_event, full, limit)
 
     def watch(
-        self, *, cancel: CancelToken, on_event: EventSink | None = None, progress: Progress | None = None
+        self,
+        *,
+        cancel: CancelToken,
+        on_event: EventSink | None = None,
+        progress: Progress | None = None,
+        pause: PauseToken | None = None,
     ) -> None:
-        """Bring the index up to date, then follow the disk until cancelled; blocks. Raises LockedError."""
+        """Bring the index up to date, then follow the disk until cancelled; blocks. Raises LockedError.
+
+        While paused, changes are noticed and kept for later.
+        """
         sink = on_event or self._on_event
         shown = progress or Progress()
+        pace = Pace(cancel, self.options.embedding, pause=pause, progress=shown)
 
         def sync(dirty: DirtySet) -> None:
             scope = None if dirty.everything else Scope(dirty.paths, dirty.prefixes)
-            report = self._process(shown, cancel, sink, scope=scope)
+            report = self._process(shown, pace, sink, scope=scope)
             touched = report.added + report.modified + report.removed + report.renamed
             if touched or report.embedded or dirty.reason == "start-up":
                 sink(_synced(report))
@@ -144,7 +158,7 @@ class Engine:
     def _process(
         self,
         progress: Progress,
-        cancel: CancelToken,
+        pace: Pace,
         on_event: EventSink,
         full: bool = False,
         limit: int | None = None,
@@ -153,7 +167,7 @@ class Engine:
         spec = self._wanted_model()
         with self._writing:
             processor = Processor(
-                self.options, spec, self._catalog(), self, on_event=on_event, progress=progress, cancel=cancel
+                self.options, spec, self._catalog(), self, on_event=on_event, progress=progress, pace=pace
             )
             report = processor.run(full=full, limit=limit, scope=scope)
         embedder = self._model.now()
@@ -185,7 +199,9 @@ class Engine:
 
     def embedder(self, spec: ModelSpec, dtype: str | None, work: Workload) -> Embedder:
         """The model, loaded on the engine that serves the work best, and kept. Raises ModelError."""
-        return self._model.get(spec, dtype, work)
+        embedder = self._model.get(spec, dtype, work)
+        lower_libraries(self.options.embedding.nice)
+        return embedder
 
     def can_answer(self, spec: ModelSpec, dtype: str) -> bool:
         """Whether queries can be embedded in this number format as things are."""
@@ -206,15 +222,26 @@ class Engine:
     # --- reading
 
     def search(
-        self, query: str, *, k: int | None = None, mode: str | None = None, group: str = "note", explain: bool = False
+        self,
+        query: str,
+        *,
+        k: int | None = None,
+        mode: str | None = None,
+        group: str = "note",
+        explain: bool = False,
+        plain: bool = False,
     ) -> SearchResult:
-        """The best notes for a query (passages, with `group='chunk'`), from any thread."""
+        """The best notes for a query (passages, with `group='chunk'`), from any thread.
+
+        With `plain`, query and mode are taken at their word: no operators, no leg that stands in for another.
+        """
         result = self._searcher().search(
             query,
             k=k or self.options.search.k,
             mode=mode or self.options.search.mode,
             group=group,
             explain=explain,
+            plain=plain,
         )
         if result.notice is None and result.mode != "keyword":
             return replace(result, notice=self._other_model())

@@ -1,4 +1,4 @@
-"""Progress as a state to sample, events for what is rare, and the token that stops a run.
+"""Progress as a state to sample, events for what is rare, and the tokens that stop a run or let it pause.
 
 One worker thread writes a `Progress`; any thread may call `snapshot()` at its own pace. Events go to one callable; it
 is called on the worker's thread and must be quick.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -34,7 +35,8 @@ class ProgressSnapshot:
     """Progress at one moment. Totals are 0 until known; `eta_s` is None until it can be told.
 
     `notes_seen` counts files met so far by the scan, `notes_done` notes parsed out of `notes_total` changed ones.
-    Chunks, tokens and rate concern the embedding stage; `stored` of `store_total` vectors the store stage.
+    Chunks, tokens and rate concern the embedding stage; `stored` of `store_total` vectors the store stage. While the
+    run is paused its clock stands still; `pause_reason` says why if it was not by hand.
     """
 
     stage: Stage = Stage.IDLE
@@ -53,6 +55,8 @@ class ProgressSnapshot:
     chunks_per_second: float = 0.0
     eta_s: float | None = None
     elapsed_s: float = 0.0
+    paused: bool = False
+    pause_reason: str = ""
 
 
 class Progress:
@@ -60,6 +64,8 @@ class Progress:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        # When the pause began, if there is one, and what earlier ones took: one value, since other threads read it.
+        self._held: tuple[float | None, float] = (None, 0.0)
         self._started = clock()
         self._embed_started: float | None = None
         self._embed_stopped: float | None = None
@@ -76,10 +82,30 @@ class Progress:
         self.store_total = 0
         self.failures = 0
         self.current_note = ""
+        self.pause_reason = ""
+
+    def now(self) -> float:
+        """Seconds on the run's own clock, which stands still while it is paused."""
+        since, before = self._held
+        return (self._clock() if since is None else since) - before
+
+    @contextmanager
+    def held(self, reason: str = "") -> Iterator[None]:
+        """Around a pause; one within another changes nothing."""
+        if self._held[0] is not None:
+            yield
+            return
+        self.pause_reason = reason
+        since, before = self._clock(), self._held[1]
+        self._held = since, before
+        try:
+            yield
+        finally:
+            self._held = None, before + self._clock() - since
 
     def enter(self, stage: Stage) -> None:
         """Move to a stage; the embedding rate is measured over the embedding stage alone."""
-        now = self._clock()
+        now = self.now()
         if stage is Stage.EMBED:
             self._embed_started, self._embed_stopped = now, None
         elif self.stage is Stage.EMBED:
@@ -88,7 +114,7 @@ class Progress:
 
     def snapshot(self) -> ProgressSnapshot:
         """The counters now, with rate and time left derived from them."""
-        now = self._clock()
+        now = self.now()
         rate, eta = 0.0, None
         if self._embed_started is not None:
             spent = (self._embed_stopped or now) - self._embed_started
@@ -113,6 +139,8 @@ class Progress:
             chunks_per_second=rate,
             eta_s=eta,
             elapsed_s=now - self._started,
+            paused=self._held[0] is not None,
+            pause_reason=self.pause_reason,
         )
 
 
@@ -198,3 +226,31 @@ class CancelToken:
     def wait(self, timeout_s: float) -> bool:
         """Sleep up to `timeout_s`, waking at once when cancelled; returns whether it was."""
         return self._event.wait(timeout_s)
+
+
+class PauseToken:
+    """A switch that lets a run pause between two batches and go on; safe from any thread."""
+
+    def __init__(self) -> None:
+        self._go = threading.Event()
+        self._go.set()
+        self.reason = ""
+
+    def pause(self, reason: str = "") -> None:
+        """Ask the run to wait at its next check; `reason` is for the reader, empty when it is by hand."""
+        self.reason = reason
+        self._go.clear()
+
+    def resume(self) -> None:
+        """Let the run go on."""
+        self.reason = ""
+        self._go.set()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the run is to wait."""
+        return not self._go.is_set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep up to `timeout_s` while paused, waking at once to go on; returns whether the run may go on."""
+        return self._go.wait(timeout_s)

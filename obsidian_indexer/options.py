@@ -80,6 +80,13 @@ class EmbedOptions:
     token_budget: int = setting(0, "Most padded tokens in one batch; 0 picks one for the device.", ge=0)
     gpu_memory_fraction: float = setting(0.8, "Share of the GPU's memory the program may take.", ge=0.05, le=1.0)
     threads: int = setting(0, "CPU threads of the forward pass; 0 uses every core.", ge=0)
+    cpu_fraction: float = setting(
+        1.0, "Share of all cores that indexing may use on average, as to spare a battery.", ge=0.1, le=1.0
+    )
+    nice: int = setting(
+        0, "Priority of indexing: 0 is normal, at 19 every other program goes first. Not on Windows.", ge=0, le=19
+    )
+    pause_on_battery: bool = setting(False, "Pause indexing while the machine runs on battery.")
     query_prompt: str | None = setting(None, "Text put before a query; unset takes the model's own.")
     document_prompt: str | None = setting(None, "Text put before a passage; unset takes the model's own.")
     window: int = setting(4096, "Passages read from the catalogue and written back at a time.", ge=64)

@@ -15,23 +15,26 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class FileStat:
-    """What one `stat` says of a file in the vault."""
+    """What one `stat` says of a file in the vault; `born_ns` is None where the system does not know."""
 
     path: str
     mtime_ns: int
     size: int
+    born_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class IgnoredFile:
     """A file of the vault that is not indexed, and the rule that says so.
 
-    `unknown` says that the disk did not answer, so that what is known of the file still counts.
+    `unknown` says that the disk did not answer, so that what is known of the file still counts. `attachment` is the
+    file's stat when it is left out for being no note, and for nothing else.
     """
 
     path: str
     reason: str
     unknown: bool = False
+    attachment: FileStat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +207,9 @@ class Note:
     """One file of the vault as the indexer reads it.
 
     `blocks` is the text in reading order, every embedded piece once; `block_ids` maps a block id to its line range.
-    `lead` is what goes before the first chunk: title, aliases and description-like properties. `n_lines` is 0 when the
-    note was not read from a file.
+    `lead` is what goes before the first chunk: title, aliases and description-like properties. `source` is the file's
+    text as written, line ends as `\n`, and "" where that is no prose (a canvas, a drawing). `n_lines` is 0 when the note
+    was not read from a file.
     """
 
     path: str
@@ -226,6 +230,7 @@ class Note:
     warnings: tuple[NoteWarning, ...] = ()
     blocks: tuple[Block, ...] = ()
     date: str | None = None
+    source: str = ""
     n_lines: int = 0
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from obsidian_indexer.cli.command import Group
+from obsidian_indexer.cli.evaluating import evaluate
 from obsidian_indexer.cli.indexing import index, watch
 from obsidian_indexer.cli.inspecting import config, parse, status
 from obsidian_indexer.cli.interrupt import INTERRUPTED
@@ -45,7 +46,7 @@ def root(ctx: click.Context) -> int | None:
     return session.composition.run_tui(session.overrides)
 
 
-for command in (index, search, similar, watch, status, parse, uri, config, tune):
+for command in (index, search, similar, watch, status, parse, uri, config, tune, evaluate):
     root.add_command(command)
 
 

@@ -41,7 +41,9 @@ class _TakesCommonOptions(click.Command):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        common = _common_options()
+        own = {name for parameter in self.params for name in parameter.opts}
+        # A command may declare one of these itself, with another meaning.
+        common = [option for option in _common_options() if not own.intersection(option.opts)]
         self._common = [option.name for option in common if option.name]
         self.params.extend(common)
 

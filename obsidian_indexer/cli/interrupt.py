@@ -1,12 +1,15 @@
-"""Long work that Ctrl+C stops cleanly: it runs in a worker thread so that the main one is free to hear signals."""
+"""Long work that Ctrl+C stops cleanly and Ctrl+Z stops for a while; it runs in a worker thread.
+
+So the main thread is free to hear signals.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 from typing import Generic, TypeVar
 
@@ -18,6 +21,7 @@ STDERR = 2
 SHOW_CURSOR = b"\x1b[?25h\n"
 
 Result = TypeVar("Result")
+_Handler = Callable[[int, FrameType | None], None]
 
 
 class _Worker(threading.Thread, Generic[Result]):
@@ -50,11 +54,13 @@ def run_in_worker(
     cancel: CancelToken,
     on_tick: Callable[[], None],
     on_interrupt: Callable[[], None],
+    stopped: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Result:
     """The result of `work`, or its exception; `on_tick` is called ten times a second and once at the end.
 
     The first Ctrl+C (or SIGTERM) sets `cancel`, and `on_interrupt` is called once. The second ends the process at once
-    with status 130: a run may be cut at any step.
+    with status 130: a run may be cut at any step. Ctrl+Z stops the whole process, within `stopped`, until the shell
+    lets it go on (`fg`, `bg`); it keeps its locks.
     """
 
     def hear(signum: int, frame: FrameType | None) -> None:
@@ -65,9 +71,19 @@ def run_in_worker(
             os._exit(INTERRUPTED)
         cancel.cancel()
 
+    def stop(signum: int, frame: FrameType | None) -> None:
+        if os.isatty(STDERR):
+            os.write(STDERR, SHOW_CURSOR)  # the terminal is the shell's meanwhile, and a bar has hidden its cursor
+        with stopped():
+            os.kill(os.getpid(), signal.SIGSTOP)
+
     worker = _Worker(work)
     told = False
-    with _signals(hear):
+    handlers: dict[int, _Handler] = {signal.SIGINT: hear, signal.SIGTERM: hear}
+    # Where a shell has set it to be ignored, nobody can let the process go on.
+    if hasattr(signal, "SIGTSTP") and signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
+        handlers[signal.SIGTSTP] = stop
+    with _signals(handlers):
         worker.start()
         while worker.is_alive():
             worker.join(TICK_S)
@@ -80,11 +96,11 @@ def run_in_worker(
 
 
 @contextmanager
-def _signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def _signals(handlers: Mapping[int, _Handler]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers
         return
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from obsidian_indexer.cli.stream import emit
 from obsidian_indexer.events import (
@@ -22,6 +23,9 @@ from obsidian_indexer.events import (
 from obsidian_indexer.options import Options, SettingRow
 from obsidian_indexer.records import Chunk, Failure, Hit, IndexReport, Note, SearchResult, Status
 from obsidian_indexer.tuning import KeptSettings, Trial, TuneReport
+
+if TYPE_CHECKING:
+    from obsidian_indexer.evaluate.run import Report
 
 LinkPlace = tuple[str | None, tuple[int, int] | None]
 """The vault path a link leads to and the lines of the heading or block there."""
@@ -226,6 +230,11 @@ def tune_object(report: TuneReport, kept: KeptSettings | None) -> dict[str, obje
 
 def _trial(trial: Trial) -> dict[str, object]:
     return {field.name: getattr(trial, field.name) for field in fields(trial)}
+
+
+def evaluate_object(reports: Sequence[Report]) -> dict[str, object]:
+    """The shape of `evaluate --json`: a result for each model on each collection."""
+    return {"results": reports}
 
 
 def event_object(event: Event) -> dict[str, object]:

@@ -14,6 +14,7 @@ from obsidian_indexer.sanitize import clean_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
+    from rich.status import Status as Spinner
 
 CHUNKS_PER_LINE = 1000
 _COUNTED = (Stage.SCAN, Stage.PARSE, Stage.EMBED, Stage.STORE)
@@ -58,6 +59,7 @@ class Lines:
         self._says_waits = stages
         self._stage, self._untold = Stage.IDLE, False
         self._chunks = 0
+        self._paused = False
 
     def tick(self) -> None:
         """Write the lines that have become due since the last call."""
@@ -74,6 +76,9 @@ class Lines:
             self._chunks = 0  # the next run of a watch counts from the start
         self._end_stages(now, before=Stage.DONE)
         self._tell_wait(now)
+        if now.paused != self._paused:
+            self._paused = now.paused
+            complain(_pause(now) if now.paused else "goes on")
 
     def close(self) -> None:
         """Nothing to clear."""
@@ -113,6 +118,35 @@ class Bar:
     def close(self) -> None:
         """Take the bar off the screen and show the cursor again."""
         self._bar.stop()
+
+
+class StatusLine:
+    """Work that has no bar of its own: one changing line on a terminal, a line for each of its parts in a file."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._part = ""
+        self._quiet = quiet
+        self._spinner: Spinner | None = None
+        if not quiet and sys.stderr.isatty():
+            from rich.console import Console
+
+            self._spinner = Console(stderr=True, markup=False, highlight=False).status("")
+            self._spinner.start()
+
+    def show(self, part: str, text: str) -> None:
+        """The part under way, and the line that says how far it is."""
+        if self._quiet:
+            return
+        if self._spinner is not None:
+            self._spinner.update(clean_line(text))
+        elif part != self._part:
+            self._part = part
+            complain(text)
+
+    def close(self) -> None:
+        """Leave the terminal as it was found."""
+        if self._spinner is not None:
+            self._spinner.stop()
 
 
 def _rich_bar() -> RichProgress:
@@ -173,7 +207,9 @@ def _amount(now: ProgressSnapshot, stage: Stage | None = None) -> str:
 
 
 def detail(now: ProgressSnapshot) -> str:
-    """What stands beside the bar: amount, rate, time left, failures and the current note."""
+    """What stands beside the bar: amount, rate, time left, failures and the current note; whether it is paused."""
+    if now.paused:
+        return "  ".join(part for part in (_pause(now), _amount(now)) if part)
     parts = [_amount(now)]
     if now.stage is Stage.EMBED:
         parts.append(f"{now.chunks_per_second:.1f}/s")
@@ -184,6 +220,10 @@ def detail(now: ProgressSnapshot) -> str:
     if now.stage in (Stage.PARSE, Stage.EMBED):
         parts.append(clean_line(now.current_note))
     return "  ".join(part for part in parts if part)
+
+
+def _pause(now: ProgressSnapshot) -> str:
+    return f"paused ({now.pause_reason})" if now.pause_reason else "paused"
 
 
 def plural(count: int, word: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import click
 from obsidian_indexer.cli.command import Command
 from obsidian_indexer.cli.interrupt import INTERRUPTED, run_in_worker
 from obsidian_indexer.cli.output import tune_object, write_json
+from obsidian_indexer.cli.progress import StatusLine
 from obsidian_indexer.cli.session import Session
 from obsidian_indexer.cli.stream import complain, emit
 from obsidian_indexer.cli.text import show
@@ -20,7 +20,6 @@ from obsidian_indexer.tuning import KeptSettings, Precision, Trial, TuneReport, 
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.status import Status as Spinner
 
 DONE, WITH_FAILURES = 0, 1
 BAR_CELLS = 30
@@ -51,7 +50,7 @@ def tune(session: Session, seconds: float, precision: str | None, dry_run: bool,
     """Measure engines and batch budgets on this vault and keep the best in its settings."""
     if restore:
         return _restore(session)
-    cancel, steps = CancelToken(), _Steps(quiet=session.quiet)
+    cancel, steps = CancelToken(), _Steps(StatusLine(quiet=session.quiet))
     chosen = Precision(precision or Precision.WEIGH)
     with session.open_quietly() as engine:
         try:
@@ -88,18 +87,11 @@ def _restore(session: Session) -> int:
 
 
 class _Steps:
-    """What the run does, on stderr: one changing line on a terminal, a line for each step in a file."""
+    """What the run does, on stderr."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, line: StatusLine) -> None:
+        self._line = line
         self._step: TuneStep | None = None
-        self._told = ""
-        self._quiet = quiet
-        self._spinner: Spinner | None = None
-        if not quiet and sys.stderr.isatty():
-            from rich.console import Console
-
-            self._spinner = Console(stderr=True, markup=False, highlight=False).status("")
-            self._spinner.start()
 
     def take(self, step: TuneStep) -> None:
         """Keep what the run tells; called on its thread."""
@@ -107,19 +99,12 @@ class _Steps:
 
     def tick(self) -> None:
         """Show the step under way."""
-        step = self._step
-        if step is None or self._quiet:
-            return
-        if self._spinner is not None:
-            self._spinner.update(f"{step.elapsed_s:.0f} of {step.limit_s:.0f} s  {clean_line(step.doing)}")
-        elif step.doing != self._told:
-            self._told = step.doing
-            print(f"{step.elapsed_s:5.1f} s  {clean_line(step.doing)}", file=sys.stderr, flush=True)
+        if (step := self._step) is not None:
+            self._line.show(step.doing, f"{step.elapsed_s:.0f} of {step.limit_s:.0f} s  {step.doing}")
 
     def close(self) -> None:
         """Leave the terminal as it was found."""
-        if self._spinner is not None:
-            self._spinner.stop()
+        self._line.close()
 
 
 def tune_text(report: TuneReport, kept: KeptSettings | None) -> Iterator[RenderableType]:

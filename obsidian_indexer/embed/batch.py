@@ -1,7 +1,8 @@
 """Many texts through an engine: batches of like length under a token budget, and what to do when one fails.
 
-A batch that runs out of memory is halved and the smaller size remembered. One that fails otherwise is tried again after
-a pause, text by text, so that a poisonous text has failed twice and its neighbours not at all.
+Batches grow with the memory that is found, and one that runs out of it is halved (`budget.py`). One that fails
+otherwise is tried again after a pause, text by text, so that a poisonous text has failed twice and its neighbours not
+at all.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from obsidian_indexer.embed.budget import TokenBudget
 from obsidian_indexer.embed.build import Builds
 from obsidian_indexer.embed.engines import Choice, VectorEngine, Vectors, load_engine
 from obsidian_indexer.embed.spec import ModelSpec
@@ -24,20 +27,37 @@ from obsidian_indexer.errors import OutOfMemory
 from obsidian_indexer.options import EmbedOptions
 
 
-def plan_batches(lengths: Sequence[int], token_budget: int, max_rows: int = 0) -> Iterator[list[int]]:
+def plan_batches(lengths: Sequence[int], token_budget: Callable[[], int], max_rows: int = 0) -> Iterator[list[int]]:
     """Rows grouped into batches of at most `token_budget` padded tokens (and `max_rows` rows), longest first.
 
-    Sorting by length first keeps padding to a few per cent of the tokens computed. A single row may exceed the budget.
+    The budget is asked for at each batch. Sorting by length first keeps padding to a few per cent of the tokens
+    computed. A single row may exceed the budget.
     """
     order = np.argsort(-np.asarray(lengths, np.int64), kind="stable").tolist()
     start = 0
     while start < len(order):
         width = max(1, lengths[order[start]])
-        rows = max(1, token_budget // width)
+        rows = max(1, token_budget() // width)
         if max_rows:
             rows = min(rows, max_rows)
         yield order[start : start + rows]
         start += rows
+
+
+class Window(Protocol):
+    """Some of the texts of a run."""
+
+    @property
+    def encoded(self) -> Sequence[TokenIds]:
+        """Their tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class _OnlyWindow:
+    encoded: Sequence[TokenIds]
+
+
+W = TypeVar("W", bound=Window)
 
 
 @dataclass(slots=True)
@@ -66,8 +86,7 @@ class Embedder:
         self.engine = engine
         self._options = options
         self._pause = pause
-        self._budget = options.token_budget or engine.token_budget
-        self._ceiling: float = float("inf")
+        self._budget = TokenBudget(options.token_budget or engine.token_budget, fixed=bool(options.token_budget))
         self._slots = threading.Semaphore(engine.lanes)
 
     @classmethod
@@ -78,36 +97,45 @@ class Embedder:
     @property
     def ran_out_of_memory(self) -> bool:
         """Whether a batch was too large and had to be halved."""
-        return self._ceiling < float("inf")
+        return self._budget.ran_out
 
     def run(self, encoded: Sequence[TokenIds]) -> Iterator[BatchResult]:
-        """Embed encoded texts batch by batch, longest first; stop between batches by closing the iterator.
+        """Embed encoded texts batch by batch, longest first; stop between batches by closing the iterator."""
+        return (result for _, result in self.stream([_OnlyWindow(encoded)]))
 
-        `--batch-size` alone sets the rows: the token budget then grows to hold them.
-        """
+    def stream(self, windows: Iterable[W]) -> Iterator[tuple[W, BatchResult]]:
+        """Embed window after window, without a pause between them; rows of a result are those of its window."""
+        tasks = ((window, batch) for window in windows for batch in self._plan(window.encoded))
+        if self.engine.lanes == 1:
+            return ((window, self._embed(batch, window.encoded)) for window, batch in tasks)
+        return self._side_by_side(tasks)
+
+    def _plan(self, encoded: Sequence[TokenIds]) -> Iterator[list[int]]:
+        """Batches of a window. `--batch-size` alone sets the rows: the token budget then grows to hold them."""
         step = self.engine.width_step
         lengths = [-(-len(ids) // step) * step for ids in encoded]
-        budget, rows = self._budget, self._options.batch_size
-        if rows and not self._options.token_budget:
-            budget = max(budget, rows * max(lengths, default=1))
-        batches = plan_batches(lengths, budget, rows)
-        if self.engine.lanes == 1:
-            return (self._embed(batch, encoded) for batch in batches)
-        return self._side_by_side(batches, encoded)
+        rows = self._options.batch_size
+        least = rows * max(lengths, default=1) if not self._options.token_budget else 0
+        return plan_batches(lengths, lambda: max(self._budget.tokens, least), rows)
 
-    def _side_by_side(self, batches: Iterator[list[int]], encoded: Sequence[TokenIds]) -> Iterator[BatchResult]:
-        """Batches on as many threads as the engine has lanes, in order; one more waits so that no lane stands idle."""
-        running: deque[Future[BatchResult]] = deque()
+    def _side_by_side(self, tasks: Iterator[tuple[W, list[int]]]) -> Iterator[tuple[W, BatchResult]]:
+        """Batches on as many threads as the engine has lanes, in order.
+
+        As many again may wait, or be done, so that no lane stands idle while the taker is busy with a result.
+        """
+        running: deque[tuple[W, Future[BatchResult]]] = deque()
         with ThreadPoolExecutor(self.engine.lanes, thread_name_prefix="embed") as pool:
             try:
-                for batch in batches:
-                    running.append(pool.submit(self._embed, batch, encoded))
-                    if len(running) > self.engine.lanes:
-                        yield running.popleft().result()
+                for window, batch in tasks:
+                    running.append((window, pool.submit(self._embed, batch, window.encoded)))
+                    if len(running) > 2 * self.engine.lanes:
+                        window, future = running.popleft()
+                        yield window, future.result()
                 while running:
-                    yield running.popleft().result()
+                    window, future = running.popleft()
+                    yield window, future.result()
             finally:
-                for future in running:
+                for _, future in running:
                     future.cancel()
 
     def embed_query(self, query: str) -> NDArray[np.float32]:
@@ -129,38 +157,43 @@ class Embedder:
         if reason:
             self._pause(self._options.retry_delay_s)
         # A row without direction, or any row of a batch that raised, has one more try on its own.
-        for i, row in enumerate(batch):
-            if reason or not _usable(result.vectors[i]):
-                try:
-                    self._retry(result, i, encoded[row], alone=bool(reason))
-                except Exception as error:  # noqa: BLE001 - second strike: set aside, with the reason
-                    result.failed[row] = f"{type(error).__name__}: {error}"
+        for i in np.flatnonzero(~_usable(result.vectors)).tolist():
+            row = batch[i]
+            try:
+                self._retry(result, i, encoded[row], alone=bool(reason))
+            except Exception as error:  # noqa: BLE001 - second strike: set aside, with the reason
+                result.failed[row] = f"{type(error).__name__}: {error}"
         return result
 
     def _retry(self, result: BatchResult, i: int, ids: TokenIds, *, alone: bool) -> None:
         with self._slots:
             vector = self.engine.forward([ids])[0] if alone else self.engine.forward_exact(ids)
-        if not _usable(vector):
+        if not _usable(vector[np.newaxis])[0]:
             raise ValueError("the model gave no usable vector (zero or not a number)")
         result.vectors[i] = vector
 
     def _forward(self, batch: Sequence[TokenIds]) -> Vectors:
         """A batch, cut in halves for as long as memory does not suffice."""
         padded = len(batch) * max(len(ids) for ids in batch)
-        if len(batch) == 1 or padded <= self._ceiling:
+        if len(batch) == 1 or self._budget.holds(padded):
             try:
                 with self._slots:
-                    return self.engine.forward(batch)
+                    vectors = self.engine.forward(batch)
             except OutOfMemory:
                 if len(batch) == 1:
                     with self._slots:
                         return self.engine.forward_exact(batch[0])[np.newaxis, :]
+            else:
+                self._budget.went_well(padded, self.engine.room_tokens)
+                return vectors
             # Outside the `except`: there the traceback would keep the failed batch's memory alive.
-            self._ceiling = padded // 2
+            self._budget.overflowed(padded)
         half = len(batch) // 2
         return np.concatenate([self._forward(batch[:half]), self._forward(batch[half:])])
 
 
-def _usable(vector: NDArray[np.float32]) -> bool:
-    norm = float(np.linalg.norm(vector))
-    return bool(np.isfinite(norm)) and norm > 0.5
+def _usable(vectors: Vectors) -> NDArray[np.bool_]:
+    """Which rows have a direction: bool[n]."""
+    norms = np.linalg.norm(vectors, axis=1)
+    usable: NDArray[np.bool_] = np.isfinite(norms) & (norms > 0.5)
+    return usable

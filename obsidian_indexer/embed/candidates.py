@@ -65,7 +65,7 @@ def _combinations(spec: ModelSpec, options: EmbedOptions) -> Iterator[tuple[str,
     if spec.folder is None:
         yield "fake", "float32"
         return
-    from obsidian_indexer.embed.torch_engine import native_formats
+    from obsidian_indexer.embed.torch_devices import native_formats
 
     device, formats = native_formats(options)
     if not options.fast_mode:

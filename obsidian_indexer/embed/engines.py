@@ -48,6 +48,14 @@ class VectorEngine(Protocol):
     lanes: int
     width_step: int
 
+    @property
+    def detail(self) -> str:
+        """What else tells this engine apart, in a few words; may be empty."""
+
+    @property
+    def room_tokens(self) -> int:
+        """Padded tokens that the device's memory would hold in one batch, as the last ones show; 0 while unknown."""
+
     def forward(self, batch: Sequence[TokenIds]) -> Vectors:
         """Vectors of a batch of encoded texts: float32[n, dim], unit length.
 
@@ -248,9 +256,9 @@ def load_engine(spec: ModelSpec, options: EmbedOptions, builds: Builds, choice: 
             except UnsupportedModel:  # its files promised an architecture that its weights do not have
                 if choice.dtype == "int8":
                     raise
-        from obsidian_indexer.embed.torch_engine import TorchEngine
+        from obsidian_indexer.embed.torch_engine import load_torch
 
-        return TorchEngine(spec, options, dtype=choice.dtype)
+        return load_torch(spec, options, choice.dtype)
     except ModelError:
         raise
     except Exception as error:  # the libraries below raise whatever they like on a bad model folder

@@ -20,6 +20,8 @@ class FakeEngine:
     token_budget = 8192
     lanes = 1
     width_step = 1
+    detail = ""
+    room_tokens = 0
 
     def __init__(self, dim: int) -> None:
         self.dim = dim

@@ -6,7 +6,6 @@ would wait at each layer's end. Neither this module nor OpenVINO imports torch.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from obsidian_indexer.embed.tokens import TokenIds
 from obsidian_indexer.errors import EmbeddingError, OutOfMemory
 from obsidian_indexer.options import EmbedOptions
+from obsidian_indexer.pace import capped_cores
 
 # Padded tokens per batch: the fastest of 1k, 2k and 4k (benchmarks/embed_throughput.py).
 TOKEN_BUDGET = 2048
@@ -47,10 +47,8 @@ def cpu_has_bfloat16() -> bool:
 
 
 def cpu_threads(options: EmbedOptions) -> int:
-    """Threads of the forward pass: as set, else one for each core this process may use."""
-    if options.threads:
-        return options.threads
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Threads of the forward pass: as set, else one for each core this process may use under the cap."""
+    return options.threads or capped_cores(options)
 
 
 class OpenVinoEngine:
@@ -63,6 +61,8 @@ class OpenVinoEngine:
     name = "openvino"
     device = "cpu"
     width_step = _WIDTH_STEP
+    detail = ""
+    room_tokens = 0
 
     def __init__(
         self,

@@ -1,46 +1,39 @@
-"""What a query asks: words to search for and filters to keep within.
+"""What a query asks: words to search for, conditions that a note must meet, and an order.
 
-    tag:#work path:archive file:.canvas -path:old "exact words" plain words
+    tag:#work -path:archive [status:Draft] "exact words" plain words sort:modified
 
-A filter's value ends at a blank unless it is quoted. Operators are matched in any case; an unknown `word:` is text.
+Bare words are searched for by meaning and text, and a note may lack some of them. All else holds exactly. So do words in
+an `OR` with a condition, after a minus and inside an operator, where they are parts of the text as Obsidian takes them.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
+from datetime import datetime
 
+from obsidian_indexer.search.syntax.parser import Parser
+from obsidian_indexer.search.syntax.tree import All, Case, In, Node, Phrase, Place, Some, Word
 from obsidian_indexer.store.terms import bigrams, split_runs
 
-
-class FilterKind(StrEnum):
-    """What a filter looks at."""
-
-    TAG = "tag"
-    PATH = "path"
-    FILE = "file"
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """A condition that a note must meet, or must not when `negated`. `value` is as written, quotes removed."""
-
-    kind: FilterKind
-    value: str
-    negated: bool = False
+# A longer text was pasted, not composed; it is searched for as it is.
+_MAX_COMPOSED = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query taken apart. `words` is what is searched for, in the order written, filters removed."""
+    """A query taken apart.
+
+    `words` is what is searched for, in the order written. `condition` must hold of a note; None is met by all. With
+    `exhaustive`, nothing but the condition decides which notes answer. `sort` is None for the best first.
+    """
 
     text: str
     words: str
-    filters: tuple[Filter, ...] = ()
+    condition: Node | None = None
+    exhaustive: bool = False
+    sort: str | None = None
 
-
-_FILTER = re.compile(r'(?<!\S)(-?)(tag|path|file):(?:"((?:\\.|[^"\\])*)"|(\S*))', re.IGNORECASE)
 
 # Words that nearly every English note holds: they rank nothing and cost a look at every row.
 _STOP = frozenset(
@@ -52,16 +45,55 @@ _STOP = frozenset(
 )
 
 
-def parse_query(text: str) -> Query:
-    """Take a query apart; any text is a valid query."""
-    filters = []
-    for match in _FILTER.finditer(text):
-        negated, kind, quoted, plain = match.groups()
-        value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain
-        if value:
-            filters.append(Filter(FilterKind(kind.lower()), value, bool(negated)))
-    words = " ".join(_FILTER.sub(" ", text).split())
-    return Query(text, words, tuple(filters))
+def parse_query(text: str, now: datetime | None = None) -> Query:
+    """Take a query apart; relative dates count from `now`, local time.
+
+    Raises QueryError pointing at the character at fault.
+    """
+    if len(text) > _MAX_COMPOSED:
+        return plain_query(text)
+    parsed = Parser(text, now or datetime.now()).parse()  # noqa: DTZ005 - the clock on the wall is meant
+    parts = parsed.tree.parts if isinstance(parsed.tree, All) else (parsed.tree,) if parsed.tree else ()
+    conditions = tuple(part for part in parts if not _is_loose(part))
+    return Query(
+        text,
+        " ".join(word for part in parts for word in _sought(part)),
+        All(conditions) if conditions or (parsed.sort and not parts) else None,
+        exhaustive=len(conditions) == len(parts),
+        sort=parsed.sort,
+    )
+
+
+def _is_loose(node: Node) -> bool:
+    """Whether a term is nothing but bare words, which a note may lack."""
+    match node:
+        case Word():
+            return True
+        case All(parts) | Some(parts):
+            return all(_is_loose(part) for part in parts)
+        case _:
+            return False
+
+
+def _sought(node: Node) -> Iterator[str]:
+    """The words of a term that tell what a note should say."""
+    match node:
+        case Word(text, _) | Phrase(text, _):
+            yield from text.split()
+        case All(parts) | Some(parts):
+            for part in parts:
+                yield from _sought(part)
+        case Case(_, part):
+            yield from _sought(part)
+        case In(place, part) if place not in (Place.FILE, Place.PATH, Place.EXT, Place.TAG):
+            yield from _sought(part)
+        case _:
+            return
+
+
+def plain_query(text: str) -> Query:
+    """The text as words to search for, whatever in it looks like an operator."""
+    return Query(text, " ".join(text.split()))
 
 
 def match_terms(words: str) -> list[str]:

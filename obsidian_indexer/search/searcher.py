@@ -16,7 +16,7 @@ from obsidian_indexer.options import SearchOptions
 from obsidian_indexer.records import Hit, SearchResult
 from obsidian_indexer.search.filters import matching_notes
 from obsidian_indexer.search.legs import Leg, LiveVectors, keyword_leg, semantic_leg
-from obsidian_indexer.search.query import Query, parse_query
+from obsidian_indexer.search.query import Query, parse_query, plain_query
 from obsidian_indexer.search.snippet import snippet
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.rows import clean_text, marks, pages, path_from_row, path_to_row, strings_from_json
@@ -76,16 +76,19 @@ class Searcher:
         self._tokenizer = tokenizer
         self._uri = uri
 
-    def search(self, text: str, *, k: int, mode: str, group: str, explain: bool) -> SearchResult:
-        """The k best notes (or passages, with group 'chunk') for a query."""
+    def search(self, text: str, *, k: int, mode: str, group: str, explain: bool, plain: bool = False) -> SearchResult:
+        """The k best notes (or passages, with group 'chunk') for a query.
+
+        With `plain`, query and mode are taken at their word: no operators, no leg that stands in for another.
+        """
         started = time.perf_counter()
-        query = parse_query(clean_text(text))
+        query = (plain_query if plain else parse_query)(clean_text(text))
         note_ids = matching_notes(self._catalog.connection, query.filters)
         keyword, semantic, weight, notice = Leg(), Leg(), 0.0, None
         if query.words:
             if mode != "keyword":
                 semantic, weight, notice = self._semantic(query, note_ids)
-            if mode == "semantic" and notice is None:
+            if mode == "semantic" and (plain or notice is None):
                 weight = 1.0
             if mode != "semantic" or weight < 1.0:
                 keyword = keyword_leg(self._catalog, query.words, self._options.candidates, note_ids)

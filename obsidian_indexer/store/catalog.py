@@ -14,6 +14,7 @@ from types import TracebackType
 
 from obsidian_indexer.errors import DataDirError
 from obsidian_indexer.store import fulltext
+from obsidian_indexer.store.attachments import Attachments
 from obsidian_indexer.store.links import LinkTable
 from obsidian_indexer.store.notes import Notes
 from obsidian_indexer.store.schema import connect, prepare_folder
@@ -27,6 +28,7 @@ class Catalog:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self.notes = Notes(connection)
+        self.attachments = Attachments(connection)
         self.blocks = SharedBlocks(connection)
         self.links = LinkTable(connection)
         self.vectors = VectorTable(connection)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from obsidian_indexer.records import Chunk, Note
 from obsidian_indexer.store.fulltext import NoteTerms, make_terms
-from obsidian_indexer.store.rows import clean_text, path_to_row, to_json
+from obsidian_indexer.store.rows import clean_text, fold, path_to_row, to_json
+from obsidian_indexer.store.source_rows import SourceRow, created_of, source_row
 
 ChunkRow = tuple[int, str, int, int, str, str, int, bytes]
 """seq, headings as JSON, first and last line, text, embedded text, tokens, key."""
@@ -24,14 +25,17 @@ LinkRow = tuple[str, str, str | None, str | None, str | None, bool, int, str | N
 class NoteRows:
     """The values of one note's rows.
 
-    `columns` are title, kind, aliases, tags, properties, headings, warnings and date as the notes table has them;
-    `blocks` and `left_out` are packed keys of the note's blocks and of those that were not embedded.
+    `columns` are title, kind, aliases, tags, properties, headings, warnings, date, folded path and name and time of
+    creation as the notes table has them; `property_names` are folded; `blocks` and `left_out` are packed keys of the
+    note's blocks and of those that were not embedded.
     """
 
     sha256: str
     n_warnings: int
     columns: tuple[str | None, ...]
     tags: tuple[str, ...]
+    property_names: tuple[str, ...]
+    source: SourceRow
     links: tuple[LinkRow, ...]
     chunks: tuple[ChunkRow, ...]
     terms: NoteTerms
@@ -49,6 +53,7 @@ def make_rows(
     )
     warnings = [{"code": found.code, "message": found.message, "line": found.line} for found in note.warnings]
     chunk_rows = tuple(_chunk_row(chunk) for chunk in chunks)
+    folded_path = fold(note.path)
     return NoteRows(
         sha256=note.sha256,
         n_warnings=len(note.warnings),
@@ -61,8 +66,13 @@ def make_rows(
             headings,
             to_json(warnings),
             note.date,
+            folded_path,
+            folded_path.rpartition("/")[2],
+            created_of(note.properties, note.date),
         ),
-        tags=tuple({clean_text(tag).casefold(): None for tag in note.tags}),
+        tags=tuple({fold(tag): None for tag in note.tags}),
+        property_names=tuple({fold(name): None for name in note.properties}),
+        source=source_row(note),
         links=_link_rows(note),
         chunks=chunk_rows,
         terms=make_terms(

@@ -24,8 +24,8 @@ T = TypeVar("T", bound=Hashable)
 
 _COLUMNS = "SELECT id, path, mtime_ns, size, sha256, read_ns, chunker, state FROM notes"
 _WRITTEN = (
-    "mtime_ns, size, sha256, read_ns, chunker, state, reason, title, kind, aliases, tags, properties, headings, "
-    "warnings, date"
+    "mtime_ns, size, born_ns, sha256, read_ns, chunker, state, reason, title, kind, aliases, tags, properties, "
+    "headings, warnings, date, folded_path, folded_name, created"
 )
 _INSERT = f"INSERT INTO notes({_WRITTEN}, path) VALUES ({marks(_WRITTEN.split(','))},?)"
 _UPDATE = f"UPDATE notes SET ({_WRITTEN}) = ({marks(_WRITTEN.split(','))}) WHERE path = ?"
@@ -100,6 +100,7 @@ class Notes:
         values = (
             stat.mtime_ns,
             stat.size,
+            stat.born_ns,
             rows.sha256,
             item.read_ns,
             item.chunker,
@@ -117,7 +118,15 @@ class Notes:
             self._db.execute(_UPDATE, values)
             self._db.execute("DELETE FROM tags WHERE note_id=?", (note_id,))
             self._db.execute("DELETE FROM links WHERE note_id=?", (note_id,))
+            self._db.execute("DELETE FROM property_names WHERE note_id=?", (note_id,))
         self._db.executemany("INSERT INTO tags VALUES (?,?)", [(note_id, tag) for tag in rows.tags])
+        self._db.executemany(
+            "INSERT INTO property_names VALUES (?,?)", [(note_id, name) for name in rows.property_names]
+        )
+        source = rows.source
+        self._db.execute(
+            "INSERT OR REPLACE INTO sources VALUES (?,?,?,?)", (note_id, source.text, source.blocks, source.tasks)
+        )
         self._db.executemany("INSERT INTO links VALUES (?,?,?,?,?,?,?,?,?)", [(note_id, *link) for link in rows.links])
         self._replace_chunks(note_id, rows.chunks, is_new=row is None)
         if item.state == "ignored":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -27,6 +28,11 @@ def path_from_row(value: str | bytes) -> str:
 def clean_text(text: str) -> str:
     """Text without lone surrogates, which UTF-8 cannot hold (JSON and YAML escapes can make them)."""
     return _SURROGATE.sub("\ufffd", text) if _SURROGATE.search(text) else text
+
+
+def fold(text: str) -> str:
+    """Text as filters compare it: composed (NFC), without regard to case, without lone surrogates."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", clean_text(text)).casefold()
 
 
 def to_json(value: object) -> str:

@@ -105,7 +105,29 @@ class Migration:
     reparse: bool = False
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(_INITIAL),)
+_EXACT_FILTERS = """
+ALTER TABLE notes ADD COLUMN folded_path TEXT NOT NULL DEFAULT '';  -- as filters compare it
+ALTER TABLE notes ADD COLUMN folded_name TEXT NOT NULL DEFAULT '';
+ALTER TABLE notes ADD COLUMN created TEXT;        -- what the note says itself, ISO 8601
+ALTER TABLE notes ADD COLUMN born_ns INTEGER;     -- when the file was made, where the system knows
+CREATE INDEX notes_folded ON notes(folded_path, folded_name) WHERE state <> 'ignored';
+CREATE TABLE property_names(note_id INTEGER NOT NULL REFERENCES notes(id) ON DELETE CASCADE, name TEXT NOT NULL);
+CREATE INDEX property_names_note ON property_names(note_id);
+CREATE INDEX property_names_name ON property_names(name);
+CREATE TABLE sources(
+  note_id INTEGER PRIMARY KEY REFERENCES notes(id) ON DELETE CASCADE,
+  text TEXT NOT NULL,                 -- as written, NFC, lines as in the file
+  blocks TEXT NOT NULL,               -- first and last line of each block, one list of numbers
+  tasks TEXT NOT NULL                 -- [first line, last line, status] of each task
+);
+CREATE TABLE attachments(
+  id INTEGER PRIMARY KEY,
+  path TEXT NOT NULL UNIQUE,          -- as on disk; a BLOB where the name is not UTF-8
+  folded_path TEXT NOT NULL, folded_name TEXT NOT NULL, mtime_ns INTEGER NOT NULL
+);
+"""
+
+MIGRATIONS: tuple[Migration, ...] = (Migration(_INITIAL), Migration(_EXACT_FILTERS, reparse=True))
 
 
 def prepare_folder(data_dir: Path) -> None:

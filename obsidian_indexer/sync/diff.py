@@ -18,10 +18,16 @@ _FINE_TICK_NS, _COARSE_TICK_NS = 20_000_000, 2_000_000_000
 
 @dataclass(slots=True)
 class Differences:
-    """What one scan found. `to_read` may have changed, `missing` is stored and no longer on disk."""
+    """What one scan found. `to_read` may have changed, `missing` is stored and no longer on disk.
+
+    `attachments` are the files that are no notes and may be named in filters; what lies in an `unreadable` folder is
+    unknown.
+    """
 
     seen: int = 0
     ignored: int = 0
+    attachments: list[FileStat] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
     to_read: list[FileStat] = field(default_factory=list)
     missing: list[StoredNote] = field(default_factory=list)
 
@@ -37,15 +43,15 @@ def compare(
     """
     found = Differences()
     met: set[str] = set()
-    unreadable: list[str] = []
     for entry in on_disk:
         if isinstance(entry, IgnoredFile):
             if entry.path.endswith("/"):
-                unreadable.append(entry.path)
+                found.unreadable.append(entry.path)
             elif entry.unknown:
                 met.add(entry.path)
             else:
                 found.ignored += 1
+                found.attachments += [entry.attachment] if entry.attachment else []
             continue
         found.seen += 1
         met.add(entry.path)
@@ -53,7 +59,7 @@ def compare(
         if full or note is None or _may_have_changed(entry, note) or note.chunker != chunker:
             found.to_read.append(entry)
     found.missing = [
-        note for path, note in stored.items() if path not in met and not path.startswith(tuple(unreadable))
+        note for path, note in stored.items() if path not in met and not path.startswith(tuple(found.unreadable))
     ]
     return found
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.workload import Workload, spread
-from obsidian_indexer.events import CancelToken, EventSink
+from obsidian_indexer.events import EventSink
 from obsidian_indexer.options import EmbedOptions
 from obsidian_indexer.store.ann import AnnIndex
 from obsidian_indexer.store.vectors import PendingChunks, StoredModel, VectorTable
@@ -68,7 +68,7 @@ def workload(
     vectors: VectorTable,
     pending: PendingChunks,
     on_event: EventSink,
-    cancel: CancelToken,
+    check: Callable[[], None],
     building: Callable[[], AbstractContextManager[object]],
 ) -> Workload:
     """The pending work of a run, with samples from every text of the vault."""
@@ -78,4 +78,4 @@ def workload(
         texts = vectors.texts(picked)
         return [texts[key][0] for key in picked if key in texts]
 
-    return Workload(int(pending.n_tokens.sum()), sample, on_event, cancel.check, building)
+    return Workload(int(pending.n_tokens.sum()), sample, on_event, check, building)

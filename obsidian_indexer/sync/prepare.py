@@ -24,6 +24,8 @@ from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
 from obsidian_indexer.errors import NoteError
 from obsidian_indexer.options import ChunkOptions, Options, VaultOptions
+from obsidian_indexer.pace import capped_cores
+from obsidian_indexer.priority import lower_process
 from obsidian_indexer.records import FileStat, Note
 from obsidian_indexer.store.note_rows import NoteRows, make_rows
 from obsidian_indexer.store.notes import StoredNote
@@ -40,7 +42,7 @@ _MAX_PROCESSES = 8
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that decides how a file becomes chunks."""
+    """All that decides how a file becomes chunks; and how many processes may be at it, at what priority."""
 
     root: Path
     vault: VaultOptions
@@ -48,6 +50,8 @@ class Recipe:
     spec: ModelSpec
     settings: VaultSettings
     count_blocks: bool = True
+    cores: int = 1
+    nice: int = 0
 
     @property
     def chunker(self) -> str:
@@ -101,7 +105,16 @@ def make_recipe(options: Options, spec: ModelSpec) -> Recipe:
     """The recipe of a vault as its settings are now."""
     root = options.vault_path
     limits = chunk_limits(options.chunking, spec)
-    return Recipe(root, options.vault, limits, spec, read_settings(root), options.chunking.boilerplate_notes > 0)
+    return Recipe(
+        root,
+        options.vault,
+        limits,
+        spec,
+        read_settings(root),
+        count_blocks=options.chunking.boilerplate_notes > 0,
+        cores=capped_cores(options.embedding),
+        nice=options.embedding.nice,
+    )
 
 
 def chunk_limits(options: ChunkOptions, spec: ModelSpec) -> ChunkLimits:
@@ -179,6 +192,7 @@ _worker: Preparer | None = None
 
 def _start_worker(recipe: Recipe) -> None:
     global _worker
+    lower_process(recipe.nice)
     # Ctrl+C reaches the whole process group; the parent decides when workers stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Every worker has a core: the tokenizer's own threads would only get in each other's way.
@@ -210,7 +224,7 @@ def prepare_all(
 
     `boilerplate` is asked for each group of files. If the processes cannot be had or die, what is left is done here.
     """
-    processes = min(os.cpu_count() or 1, _MAX_PROCESSES)
+    processes = min(recipe.cores, _MAX_PROCESSES)
     total = sum(candidate.stat.size for candidate in candidates)
     left: Iterable[Candidate] = candidates
     if processes > 1 and total >= _PARALLEL_BYTES:

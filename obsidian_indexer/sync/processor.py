@@ -11,17 +11,17 @@ from __future__ import annotations
 import logging
 import os
 import random
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
 from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
 from obsidian_indexer.errors import Cancelled, IndexerError, VaultError
-from obsidian_indexer.events import CancelToken, ChangeEvent, EventSink, FailureEvent, NoticeEvent, Progress, Stage
+from obsidian_indexer.events import ChangeEvent, EventSink, FailureEvent, NoticeEvent, Progress, Stage
 from obsidian_indexer.options import Options
+from obsidian_indexer.pace import Pace
 from obsidian_indexer.records import Change, ChangeKind, Failure, FileStat, IgnoredFile, IndexReport, Scope
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.notes import StoredNote
@@ -62,7 +62,7 @@ class Processor:
         *,
         on_event: EventSink,
         progress: Progress,
-        cancel: CancelToken,
+        pace: Pace,
     ) -> None:
         self._options = options
         self._spec = spec
@@ -70,7 +70,7 @@ class Processor:
         self._machinery = machinery
         self._on_event = on_event
         self._progress = progress
-        self._cancel = cancel
+        self._pace = pace
         self._tally = Tally()
         self._model: StoredModel | None = None
         self._done = Vectorised()
@@ -79,9 +79,9 @@ class Processor:
     def run(self, *, full: bool = False, limit: int | None = None, scope: Scope | None = None) -> IndexReport:
         """Bring the index up to date, or a part of it; a cancelled run reports what it did.
 
-        Raises VaultError or ModelError.
+        A paused run has written all that is done. Times are told without pauses. Raises VaultError or ModelError.
         """
-        started = time.monotonic()
+        started = self._progress.now()
         cancelled = False
         found = Differences()
         try:
@@ -95,7 +95,7 @@ class Processor:
         self._progress.enter(Stage.DONE)
         with self._catalog.transaction():
             self._catalog.set_meta("last_index", datetime.now(UTC).isoformat(timespec="seconds"))
-        return self._report(found, time.monotonic() - started, cancelled, whole=scope is None)
+        return self._report(found, self._progress.now() - started, cancelled, whole=scope is None)
 
     # --- scan and compare
 
@@ -109,12 +109,15 @@ class Processor:
                 f"The vault {self._options.vault_path} holds no notes, but {len(stored)} are indexed. Is its disk "
                 "mounted? Nothing was removed; if the vault is meant to be empty, run 'index --full'."
             )
-        self._cancel.check()
+        self._pace.check()
+        with self._catalog.transaction():
+            self._catalog.attachments.update(found.attachments, scope, tuple(found.unreadable))
         return found
 
     def _counted(self, scope: Scope | None) -> Iterator[FileStat | IgnoredFile]:
         for entry in scan(self._options.vault_path, self._options.vault, include_ignored=True, scope=scope):
             self._progress.notes_seen += isinstance(entry, FileStat)
+            self._pace.check()
             yield entry
 
     # --- files to rows
@@ -185,21 +188,41 @@ class Processor:
         boilerplate.refresh()
         tokenizer: TextTokenizer = load_tokenizer(self._spec)
         failed: list[PrepareFailure] = []
-        try:
-            for outcome in prepare_all(self._recipe, candidates, tokenizer, boilerplate.keys):
-                self._progress.current_note = outcome.stat.path
-                if isinstance(outcome, PrepareFailure):
-                    failed.append(outcome)
-                else:
-                    writer.add(outcome)
-                    self._note_done()
-                self._cancel.check()
-        finally:
-            writer.flush()
+        left = list(candidates)
+        while left:
+            left = self._write_until_paused(writer, left, tokenizer, boilerplate, failed)
+            self._pace.check()
         if failed:
-            self._cancel.wait(self._options.embedding.retry_delay_s)
+            self._pace.cancel.wait(self._options.embedding.retry_delay_s)
             self._retry(writer, failed, tokenizer, boilerplate)
             writer.flush()
+
+    def _write_until_paused(
+        self,
+        writer: NoteWriter,
+        candidates: Sequence[Candidate],
+        tokenizer: TextTokenizer,
+        boilerplate: Boilerplate,
+        failed: list[PrepareFailure],
+    ) -> list[Candidate]:
+        """Prepare and write; returns what a pause has left over, for which the worker processes end as well."""
+        done: set[str] = set()
+        try:
+            with closing(prepare_all(self._recipe, candidates, tokenizer, boilerplate.keys)) as outcomes:  # type: ignore[type-var]
+                for outcome in outcomes:
+                    done.add(outcome.stat.path)
+                    self._progress.current_note = outcome.stat.path
+                    if isinstance(outcome, PrepareFailure):
+                        failed.append(outcome)
+                    else:
+                        writer.add(outcome)
+                        self._note_done()
+                    if self._pace.paused:
+                        break
+                    self._pace.check()
+        finally:
+            writer.flush()
+        return [candidate for candidate in candidates if candidate.stat.path not in done]
 
     def _retry(
         self,
@@ -211,7 +234,7 @@ class Processor:
         """A second try of each; what fails again is listed and the run goes on."""
         here = Preparer(self._recipe, tokenizer)
         for first in failed:
-            self._cancel.check()
+            self._pace.check()
             outcome = here.prepare(Candidate(first.stat), boilerplate.keys())
             self._note_done()
             if isinstance(outcome, Prepared):
@@ -228,7 +251,7 @@ class Processor:
                 if note.state != "ignored":
                     self._tally.removed += 1
                 self._on_event(ChangeEvent(Change(note.path, ChangeKind.REMOVED)))
-            self._cancel.check()
+            self._pace.check()
 
     def _forget_failures(self, scope: Scope | None) -> None:
         """A note that failed and is gone is no failure any more, though it never had a row of its own."""
@@ -271,10 +294,10 @@ class Processor:
     def _vectorise(self, pending: PendingChunks) -> PendingChunks:
         """Embed what is pending, which is all when the engine brings another number format; returns what that was."""
         vectors = self._catalog.vectors
-        work = workload(vectors, pending, self._on_event, self._cancel, self._building)
+        work = workload(vectors, pending, self._on_event, self._pace.check, self._building)
         dtype = self._model.dtype if self._model else sticky_dtype(vectors, self._spec, self._options.embedding)
         embedder = self._machinery.embedder(self._spec, dtype, work)
-        self._cancel.check()
+        self._pace.check()
         if self._model is None or self._model.dtype != embedder.engine.dtype:
             self._model = self._add_model(embedder)
             pending = pending_texts(vectors, self._model)
@@ -284,7 +307,10 @@ class Processor:
         vectoriser = Vectoriser(
             self._catalog, self._options.data_dir, embedder, self._model, on_event=self._listed_failure
         )
-        vectoriser.run(pending, self._options.embedding.window, self._progress, self._cancel, self._done)
+        left, window = pending, self._options.embedding.window
+        while not vectoriser.run(left, window, self._progress, self._pace, self._done):
+            self._pace.check()
+            left = pending_texts(vectors, self._model)
         return pending
 
     def _add_model(self, embedder: Embedder) -> StoredModel:
@@ -301,12 +327,12 @@ class Processor:
     @contextmanager
     def _building(self) -> Iterator[None]:
         """Around the making of an engine, once per model: its time is told apart from that of embedding."""
-        start = time.monotonic()
+        start = self._progress.now()
         self._progress.enter(Stage.BUILD)
         try:
             yield
         finally:
-            spent = time.monotonic() - start
+            spent = self._progress.now() - start
             self._tally.seconds["build"] = self._tally.seconds.get("build", 0.0) + spent
             self._tally.seconds["embed"] -= spent
             self._progress.enter(Stage.MODEL)
@@ -334,7 +360,7 @@ class Processor:
 
         with self._timed("store"):
             try:
-                self._machinery.ann(model).fill(self._catalog, on_stored, self._cancel.check)
+                self._machinery.ann(model).fill(self._catalog, on_stored, self._pace.check)
             except (Cancelled, IndexerError):
                 raise
             except Exception as error:  # noqa: BLE001 - the store is a cache: the index is whole without it
@@ -350,11 +376,11 @@ class Processor:
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
-        start = time.monotonic()
+        start = self._progress.now()
         try:
             yield
         finally:
-            self._tally.seconds[stage] += time.monotonic() - start
+            self._tally.seconds[stage] += self._progress.now() - start
 
     def _report(self, found: Differences, seconds: float, cancelled: bool, *, whole: bool) -> IndexReport:
         tally, done = self._tally, self._done

@@ -108,7 +108,7 @@ class Tuner:
     def _texts(self, tokenizer: TextTokenizer) -> list[str]:
         """Passages of the vault, longest first and spread over the lengths: of the index, else of some notes."""
         vectors = self._catalog.vectors
-        work = workload(vectors, vectors.pending(-1), self._on_event, self._cancel, nullcontext)
+        work = workload(vectors, vectors.pending(-1), self._on_event, self._cancel.check, nullcontext)
         texts = work.sample(_SAMPLED_TEXTS) or self._texts_of_notes(tokenizer)
         if not texts:
             raise VaultError(f"The vault {self._options.vault_path} holds no text to measure with.")

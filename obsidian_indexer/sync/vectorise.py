@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from obsidian_indexer.embed.batch import BatchResult, Embedder
 from obsidian_indexer.embed.tokens import TokenIds
-from obsidian_indexer.events import CancelToken, EventSink, FailureEvent, Progress
+from obsidian_indexer.events import EventSink, FailureEvent, Progress
+from obsidian_indexer.pace import Pace
 from obsidian_indexer.pipeline import prefetch
 from obsidian_indexer.records import Failure
 from obsidian_indexer.store.catalog import Catalog
@@ -64,19 +65,26 @@ class Vectoriser:
         self._on_event = on_event
         self._clock = clock
 
-    def run(
-        self, pending: PendingChunks, window: int, progress: Progress, cancel: CancelToken, done: Vectorised
-    ) -> None:
-        """Embed the list, counting in `done`. Raises Cancelled after keeping what is embedded."""
+    def run(self, pending: PendingChunks, window: int, progress: Progress, pace: Pace, done: Vectorised) -> bool:
+        """Embed the list, counting in `done`; False when a pause cut it short. What is embedded by then is kept.
+
+        Raises Cancelled.
+        """
         buffer = _Buffer(self._catalog, self._model, self._clock)
         try:
-            with closing(prefetch(self._windows(pending, window))) as windows:  # type: ignore[type-var]
-                for part in windows:
-                    for result in self._embedder.run(part.encoded):
-                        self._take(part, result, buffer, done, progress)
-                        cancel.check()
+            with (
+                closing(prefetch(self._windows(pending, window))) as windows,  # type: ignore[type-var]
+                closing(self._embedder.stream(windows)) as results,  # type: ignore[type-var]
+            ):
+                for part, result in results:
+                    self._take(part, result, buffer, done, progress)
+                    if pace.paused:
+                        # Whatever is ahead is dropped, which gives its memory back; it is still on the next list.
+                        return False
+                    pace.check()
         finally:
             buffer.flush()
+        return True
 
     def _windows(self, pending: PendingChunks, window: int) -> Iterator[_Window]:
         """Texts of the list, window by window; runs in a thread, with a connection of its own."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import ClassVar
 
 from textual.app import App, SystemCommand
@@ -22,14 +20,12 @@ from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
 from obsidian_indexer.errors import ConfigError, IndexerError
-from obsidian_indexer.events import EventSink
 from obsidian_indexer.options import Options, SettingRow
 from obsidian_indexer.sanitize import clean_line
-from obsidian_indexer.tui.bridge import Bridge, Phase, Warmth
-from obsidian_indexer.tui.face import EngineFace, OpenEngine
+from obsidian_indexer.tui.bridge import Bridge
 from obsidian_indexer.tui.opening import open_in_obsidian, run_editor
-from obsidian_indexer.tui.output import divert_output
 from obsidian_indexer.tui.picture import picture_path, shown_path, write_picture
+from obsidian_indexer.tui.runs import Phase, Warmth
 from obsidian_indexer.tui.screens.index import IndexScreen
 from obsidian_indexer.tui.screens.menu import MenuScreen
 from obsidian_indexer.tui.screens.panels import FaultPanel, QuittingPanel
@@ -46,18 +42,8 @@ NOT_OPENED_CODE = 2
 INTERRUPTED_CODE = 130
 # A signal that came while the loop stood still is heard within this time after it goes on.
 LENT_S = 0.5
-# Beside the program's own log; a file of its own, since what native code writes is no JSON.
-OUTPUT_LOG = Path("logs") / "terminal.log"
 
 log = logging.getLogger(__name__)
-
-
-def open_real_engine(options: Options, *, on_event: EventSink) -> EngineFace:
-    """The engine itself; imported late, so that the first frame does not wait for it."""
-    from obsidian_indexer.engine import Engine
-
-    engine: EngineFace = Engine.open(options, on_event=on_event)
-    return engine
 
 
 def refuse_to_keep(values: Mapping[str, object]) -> KeptSettings:
@@ -329,7 +315,7 @@ class IndexerApp(App[int]):
         if bridge.indexing and bridge.run is not None and not isinstance(screen, IndexScreen):
             return activity(bridge.run.snapshot())
         if bridge.watch_on and bridge.watching is not None and not isinstance(screen, WatchScreen):
-            return f"● watch {bridge.watching.state.value}"
+            return "◌ watch paused" if bridge.watching.pause.paused else f"● watch {bridge.watching.state.value}"
         if bridge.tuning and not isinstance(screen, TuneScreen):
             return "tuning"
         if bridge.warmth is Warmth.LOADING:
@@ -374,47 +360,3 @@ class IndexerApp(App[int]):
     def _picture_soon(self) -> None:
         """The palette is to be gone from the picture."""
         self.set_timer(0.1, self.take_picture)
-
-
-def run_tui(
-    load: Callable[[], Options],
-    *,
-    settings_view: Callable[[], Sequence[SettingRow]],
-    save_setting: Callable[[str, str, object], None],
-    keep_tuned: Callable[[Mapping[str, object]], KeptSettings] = refuse_to_keep,
-    restore_tuned: Callable[[], RestoredSettings] = refuse_to_restore,
-    open_engine: OpenEngine = open_real_engine,
-    user_umask: int = -1,
-) -> int:
-    """Run the screens until the user leaves; the exit code is 0, or 2 when the index could not be opened, 1 on a fault.
-
-    `load` and the other calls run on threads after the first frame; `user_umask` is for the user's editor. While the
-    screens run, whatever is written to descriptors 1 and 2 goes to `logs/terminal.log` in the index folder. Where the
-    user would not wait for a run to stop, the process ends here, with code 130.
-    """
-    bridge = Bridge(load, open_engine)
-    with divert_output() as diverted:
-
-        def follow(options: Options) -> None:
-            if diverted is not None:
-                diverted.move_to(options.data_dir / OUTPUT_LOG)
-
-        app = IndexerApp(
-            bridge,
-            settings_view=settings_view,
-            save_setting=save_setting,
-            keep_tuned=keep_tuned,
-            restore_tuned=restore_tuned,
-            on_ready=follow,
-            edit_file=partial(run_editor, umask=user_umask),
-        )
-        app.run()
-        code = app.return_code or 0
-    if bridge.close():
-        return code
-    # A thread is inside a native call that cannot be interrupted. Python's own ending would wait for it or crash in it;
-    # the catalogue is safe at any point of a run.
-    logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(INTERRUPTED_CODE if app.left_running else code)

@@ -10,112 +10,25 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import TypeVar
 
 from obsidian_indexer.errors import Cancelled, IndexerError
-from obsidian_indexer.events import (
-    CancelToken,
-    Event,
-    FailureEvent,
-    NoticeEvent,
-    Progress,
-    ProgressSnapshot,
-    SyncedEvent,
-    WatchState,
-    WatchStateEvent,
-)
+from obsidian_indexer.events import Event, FailureEvent, NoticeEvent, Progress, SyncedEvent, WatchState, WatchStateEvent
 from obsidian_indexer.options import Options
-from obsidian_indexer.records import Failure, IndexReport, SearchResult, Status
+from obsidian_indexer.records import IndexReport, SearchResult, Status
 from obsidian_indexer.tui.face import EngineFace, OpenEngine
 from obsidian_indexer.tui.lanes import Gate, Lane, close_all
-from obsidian_indexer.tuning import KeptSettings, TuneReport, TuneStep
+from obsidian_indexer.tui.runs import IndexRun, LogEntry, Phase, TuneRun, Warmth, WatchRun
+from obsidian_indexer.tuning import KeptSettings
 
 T = TypeVar("T")
 
-FAILURES_KEPT = 500
 LOG_KEPT = 2_000
-
-
-class Phase(StrEnum):
-    """How far the engine is."""
-
-    OPENING = "opening"
-    READY = "ready"
-    FAILED = "failed"
-
-
-class Warmth(StrEnum):
-    """How far the query model is."""
-
-    COLD = "cold"
-    LOADING = "loading"
-    LOADED = "loaded"
-    MISSING = "missing"
 
 
 class NotReadyError(IndexerError):
     """The index is not open, or is busy with something that excludes the request."""
-
-
-@dataclass(slots=True)
-class IndexRun:
-    """One index run: written by its thread, read by the screens. `error` is for the user; None when all went well."""
-
-    full: bool
-    progress: Progress = field(default_factory=Progress)
-    cancel: CancelToken = field(default_factory=CancelToken)
-    failures: deque[Failure] = field(default_factory=lambda: deque(maxlen=FAILURES_KEPT))
-    n_failures: int = 0
-    report: IndexReport | None = None
-    last: ProgressSnapshot | None = None
-    error: str | None = None
-    finished: bool = False
-
-    def snapshot(self) -> ProgressSnapshot:
-        """Progress now, or as it was when the run ended."""
-        return self.last if self.last is not None else self.progress.snapshot()
-
-
-@dataclass(slots=True)
-class WatchRun:
-    """One stretch of watching: written by its thread, read by the screens."""
-
-    since: datetime
-    progress: Progress = field(default_factory=Progress)
-    cancel: CancelToken = field(default_factory=CancelToken)
-    state: WatchState = WatchState.STARTING
-    reason: str = ""
-    error: str | None = None
-    finished: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LogEntry:
-    """One event with the local time at which it came; numbers count up from 1."""
-
-    number: int
-    at: datetime
-    event: Event
-
-
-@dataclass(slots=True)
-class TuneRun:
-    """One tuning run: written by its thread, read by the screens. `error` is for the user; None when all went well."""
-
-    cancel: CancelToken = field(default_factory=CancelToken)
-    step: TuneStep | None = None
-    report: TuneReport | None = None
-    kept: KeptSettings | None = None
-    restored: bool = False
-    error: str | None = None
-    finished: bool = False
-
-    def take(self, step: TuneStep) -> None:
-        """Keep what the run tells; called on its thread."""
-        self.step = step
 
 
 class Bridge:
@@ -340,7 +253,7 @@ class Bridge:
     def _index(self, run: IndexRun) -> None:
         try:
             run.report = self._with_engine(
-                lambda engine: engine.index(full=run.full, progress=run.progress, cancel=run.cancel)
+                lambda engine: engine.index(full=run.full, progress=run.progress, cancel=run.cancel, pause=run.pause)
             )
         except Cancelled:
             run.report = IndexReport(cancelled=True)
@@ -357,7 +270,9 @@ class Bridge:
     def _watch(self, watching: WatchRun) -> None:
         try:
             self._with_engine(
-                lambda engine: engine.watch(cancel=watching.cancel, on_event=None, progress=watching.progress)
+                lambda engine: engine.watch(
+                    cancel=watching.cancel, on_event=None, progress=watching.progress, pause=watching.pause
+                )
             )
         except Cancelled:
             pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from obsidian_indexer.events import CancelToken, EventSink, Progress
+from obsidian_indexer.events import CancelToken, EventSink, PauseToken, Progress
 from obsidian_indexer.options import Options
 from obsidian_indexer.records import IndexReport, SearchResult, Status
 from obsidian_indexer.tuning import TuneReport, TuneStep
@@ -26,11 +26,17 @@ class EngineFace(Protocol):
         limit: int | None = None,
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
+        pause: PauseToken | None = None,
     ) -> IndexReport:
         """Bring the index up to date; blocks."""
 
     def watch(
-        self, *, cancel: CancelToken, on_event: EventSink | None = None, progress: Progress | None = None
+        self,
+        *,
+        cancel: CancelToken,
+        on_event: EventSink | None = None,
+        progress: Progress | None = None,
+        pause: PauseToken | None = None,
     ) -> None:
         """Follow the disk until cancelled; blocks."""
 

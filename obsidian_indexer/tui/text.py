@@ -156,8 +156,19 @@ def stage_share(snapshot: ProgressSnapshot) -> tuple[int, int]:
     return 0, 0
 
 
+def pause_text(snapshot: ProgressSnapshot) -> str:
+    """What a run that is to pause does."""
+    if not snapshot.paused:
+        return "Pausing after this batch…"
+    reason = f" {clean_line(snapshot.pause_reason)}" if snapshot.pause_reason else ""
+    return f"Paused{reason} – what was done is kept; p continues"
+
+
 def activity(snapshot: ProgressSnapshot) -> str:
     """A run in a few words, for the top line of other screens."""
+    if snapshot.paused:
+        done, total = stage_share(snapshot)
+        return f"indexing paused at {100 * done // total}%" if total else "indexing paused"
     match snapshot.stage:
         case Stage.EMBED if snapshot.chunks_total:
             done, total = stage_share(snapshot)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from obsidian_indexer.sanitize import clean_line
-from obsidian_indexer.tui.bridge import TuneRun
 from obsidian_indexer.tui.reports import fact
 from obsidian_indexer.tui.rows import DIM, Row, bar, plain
+from obsidian_indexer.tui.runs import TuneRun
 from obsidian_indexer.tui.text import rate
 from obsidian_indexer.tuning import Trial
 

@@ -112,9 +112,11 @@ class _Walk:
             if entry.is_symlink():
                 return self._link(folder, chain, entry, path)
             limit = self._limits.get(suffix_of(entry.name))
-            if limit is None:
-                return IgnoredFile(path, debris_reason(entry.name) or "not a note") if self._include_ignored else None
+            if limit is None and not self._include_ignored:
+                return None
             reason = folder.reason or self.rules.file_reason(path, chain) or debris_reason(entry.name)
+            if limit is None:
+                return _stat_other(path, entry, hidden=reason is not None)
             return IgnoredFile(path, reason) if reason else _stat_note(path, entry, limit)
         except FileNotFoundError:
             return None
@@ -172,7 +174,22 @@ def _stat_note(path: str, entry: os.DirEntry[str], limit: int) -> FileStat | Ign
         return IgnoredFile(path, "not a regular file")
     if found.st_size > limit:
         return IgnoredFile(path, _too_large(found.st_size, limit))
-    return FileStat(path, found.st_mtime_ns, found.st_size)
+    return FileStat(path, found.st_mtime_ns, found.st_size, _born_ns(found))
+
+
+def _stat_other(path: str, entry: os.DirEntry[str], *, hidden: bool) -> IgnoredFile:
+    """What is no note; one that a rule hides is not even an attachment."""
+    reason = debris_reason(entry.name) or "not a note"
+    found = entry.stat(follow_symlinks=False)
+    if hidden or not stat.S_ISREG(found.st_mode):
+        return IgnoredFile(path, reason)
+    return IgnoredFile(path, reason, attachment=FileStat(path, found.st_mtime_ns, found.st_size))
+
+
+def _born_ns(found: os.stat_result) -> int | None:
+    """When a file was made, where the system tells."""
+    born_s: float | None = getattr(found, "st_birthtime", None)
+    return None if born_s is None else int(born_s * 1_000_000_000)
 
 
 def read_file(root: Path, path: str, options: VaultOptions) -> bytes:

@@ -18,7 +18,8 @@ from obsidian_indexer.errors import ConfigError
 from obsidian_indexer.events import Progress
 from obsidian_indexer.options import SettingRow
 from obsidian_indexer.tui.app import IndexerApp
-from obsidian_indexer.tui.bridge import Bridge, Warmth
+from obsidian_indexer.tui.bridge import Bridge
+from obsidian_indexer.tui.runs import Warmth
 from obsidian_indexer.tuning import KeptSettings, RestoredSettings
 from tests.tui.fake_engine import FakeEngine, FakeOpening, make_options
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from obsidian_indexer.errors import NoteError
-from obsidian_indexer.events import CancelToken, Event, EventSink, FailureEvent, Progress, Stage
+from obsidian_indexer.events import CancelToken, Event, EventSink, FailureEvent, PauseToken, Progress, Stage
 from obsidian_indexer.options import Options, UiOptions
 from obsidian_indexer.records import Failure, Hit, IndexReport, ModelStatus, SearchResult, Status
 from obsidian_indexer.tuning import Trial, TuneReport, TuneStep
@@ -206,6 +206,7 @@ class FakeEngine:
         limit: int | None = None,
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
+        pause: PauseToken | None = None,
     ) -> IndexReport:
         self.calls.append(("index", full))
         if self.index_fault is not None:
@@ -225,13 +226,22 @@ class FakeEngine:
             if cancel is not None and cancel.cancelled and not self.deaf:
                 self.indexing.clear()
                 return replace(self.report, cancelled=True)
+            if pause is not None and pause.paused and not self.deaf:
+                with progress.held(pause.reason):
+                    while not pause.wait(0.005) and not (cancel is not None and cancel.cancelled):
+                        pass
         progress.chunks_done, progress.tokens_done = 1805, 51200
         self.clock.now = 12.4
         progress.enter(Stage.DONE)
         return replace(self.report, failures=self.failures)
 
     def watch(
-        self, *, cancel: CancelToken, on_event: EventSink | None = None, progress: Progress | None = None
+        self,
+        *,
+        cancel: CancelToken,
+        on_event: EventSink | None = None,
+        progress: Progress | None = None,
+        pause: PauseToken | None = None,
     ) -> None:
         self.calls.append(("watch",))
         if self.watch_fault is not None:

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from obsidian_indexer.errors import VaultError
-from obsidian_indexer.tui.app import run_tui
+from obsidian_indexer.tui.launch import run_tui
 from tests.tui.fake_engine import HOSTILE, HOSTILE_HIT, FakeEngine, FakeOpening, make_options
 
 

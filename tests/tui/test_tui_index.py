@@ -126,3 +126,56 @@ async def test_the_index_is_not_run_while_watching(run_app: RunApp) -> None:
         assert not any(call[0] == "index" for call in stage.engine.calls)
         stage.app.bridge.stop_writing()
         await stage.until(lambda: not stage.app.bridge.watch_on)
+
+
+async def test_p_pauses_and_p_continues(run_app: RunApp) -> None:
+    gated = Gated()
+    async with run_app(gated, size=(80, 24)) as stage:
+        await stage.press("1")
+        await stage.assert_shown("Update")
+        assert "p Pause" not in stage.screen_text(), "there is nothing to pause"
+        await stage.press("u")
+        await stage.assert_shown("Embedding passages")
+        assert "p Pause" in stage.screen_text()
+        await stage.press("p")
+        await stage.assert_shown("Paused – what was done is kept; p continues")
+        text = stage.screen_text()
+        assert "p Continue" in text
+        assert "p Pause" not in text
+        assert "642/1,805" in text
+        await stage.press("escape")
+        await stage.assert_shown("indexing paused at 40%")
+        await stage.press("1", "p")
+        await stage.assert_shown("Embedding passages")
+        gated.gate.set()
+        await stage.assert_shown("Done")
+
+
+async def test_until_the_batch_is_done_the_screen_says_that_it_is_pausing(run_app: RunApp) -> None:
+    gated = Gated()
+
+    def prepare(engine: FakeEngine) -> None:
+        gated(engine)
+        engine.deaf = True
+
+    async with run_app(prepare) as stage:
+        await stage.press("1", "u")
+        await stage.assert_shown("Embedding passages")
+        await stage.press("p")
+        await stage.assert_shown("Pausing after this batch…")
+        gated.gate.set()
+        await stage.assert_shown("Done")
+
+
+async def test_a_paused_run_can_be_cancelled_and_the_button_pauses_too(run_app: RunApp) -> None:
+    async with run_app(Gated()) as stage:
+        await stage.press("1", "u")
+        await stage.assert_shown("Embedding passages")
+        await stage.pilot.click("#pause")
+        await stage.assert_shown("Paused")
+        await stage.pilot.click("#pause")
+        await stage.assert_shown("Embedding passages")
+        await stage.press("p")
+        await stage.assert_shown("Paused")
+        await stage.press("c")
+        await stage.assert_shown("Cancelled")

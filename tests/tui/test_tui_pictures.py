@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from obsidian_indexer.tui.app import IndexerApp
-from obsidian_indexer.tui.bridge import Warmth
+from obsidian_indexer.tui.runs import Warmth
 from tests.tui.conftest import Stage, make_app
 from tests.tui.fake_engine import FakeEngine, FakeOpening
 

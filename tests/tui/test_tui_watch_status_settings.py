@@ -77,6 +77,22 @@ async def test_a_paused_watcher_says_why(run_app: RunApp) -> None:
         await stop_watching(stage)
 
 
+async def test_p_pauses_the_watch_and_p_continues(run_app: RunApp) -> None:
+    async with run_app(size=(80, 24)) as stage:
+        await start_watching(stage)
+        stage.engine.emit(WatchStateEvent(WatchState.LIVE))
+        await stage.assert_shown("Live:")
+        assert "p Pause" in stage.screen_text()
+        await stage.press("p")
+        await stage.assert_shown("Paused – changes wait until p continues")
+        assert "p Continue" in stage.screen_text()
+        await stage.press("escape")
+        await stage.assert_shown("◌ watch paused")
+        await stage.press("3", "p")
+        await stage.assert_shown("Live:")
+        await stop_watching(stage)
+
+
 async def test_a_watcher_that_cannot_start_says_why(run_app: RunApp) -> None:
     def prepare(engine: FakeEngine) -> None:
         engine.watch_fault = LockedError("Another process is writing this index.")

@@ -13,11 +13,11 @@ from textual.widgets import Button, ProgressBar
 
 from obsidian_indexer.events import ProgressSnapshot
 from obsidian_indexer.sanitize import clean_line
-from obsidian_indexer.tui.bridge import IndexRun, Phase
 from obsidian_indexer.tui.reports import failure_rows, report_rows
 from obsidian_indexer.tui.rows import DIM, Row, fit, plain
+from obsidian_indexer.tui.runs import IndexRun, Phase
 from obsidian_indexer.tui.screens.base import BaseScreen
-from obsidian_indexer.tui.text import STAGE_NAMES, duration, rate, stage_share
+from obsidian_indexer.tui.text import STAGE_NAMES, duration, pause_text, rate, stage_share
 from obsidian_indexer.tui.widgets.line import Line
 from obsidian_indexer.tui.widgets.page import Page
 
@@ -40,6 +40,8 @@ class IndexScreen(BaseScreen):
         Binding("u", "update", "Update"),
         Binding("r", "resume", "Resume"),
         Binding("b", "rebuild", "Rebuild"),
+        Binding("p", "pause", "Pause"),
+        Binding("p", "go_on", "Continue"),
         Binding("c", "cancel", "Cancel"),
         Binding("left", "app.focus_previous", show=False),
         Binding("right", "app.focus_next", show=False),
@@ -51,6 +53,7 @@ class IndexScreen(BaseScreen):
             with Horizontal(id="index-buttons"):
                 yield Button("Update", id="update", variant="primary", compact=True)
                 yield Button("Rebuild", id="rebuild", compact=True)
+                yield Button("Pause", id="pause", compact=True)
                 yield Button("Cancel", id="cancel", compact=True)
             yield Line(id="index-stage")
             yield ProgressBar(id="index-bar", show_eta=False)
@@ -67,6 +70,8 @@ class IndexScreen(BaseScreen):
                 self.action_update()
             case "rebuild":
                 self.action_rebuild()
+            case "pause":
+                self.action_go_on() if self._paused() else self.action_pause()
             case "cancel":
                 self.action_cancel()
 
@@ -78,6 +83,10 @@ class IndexScreen(BaseScreen):
         match action:
             case "cancel":
                 return running
+            case "pause":
+                return running and not self._paused()
+            case "go_on":
+                return running and self._paused()
             case "rebuild":
                 return free
             case "update":
@@ -103,9 +112,24 @@ class IndexScreen(BaseScreen):
         if self.bridge.run is not None:
             self.bridge.run.cancel.cancel()
 
+    def action_pause(self) -> None:
+        """Let the run rest after the batch under way; what is done is written."""
+        if self.bridge.run is not None:
+            self.bridge.run.pause.pause()
+
+    def action_go_on(self) -> None:
+        """End the pause."""
+        if self.bridge.run is not None:
+            self.bridge.run.pause.resume()
+
+    def _paused(self) -> bool:
+        run = self.bridge.run
+        return run is not None and not run.finished and run.pause.paused
+
     def offered(self) -> object:
         """The keys depend on what is under way."""
-        return (self.bridge.phase, self.bridge.indexing, self.bridge.busy, _interrupted(self.bridge.run))
+        bridge = self.bridge
+        return (bridge.phase, bridge.indexing, bridge.busy, _interrupted(bridge.run), self._paused())
 
     def tick(self) -> None:
         """Draw the run as it is now."""
@@ -133,7 +157,9 @@ class IndexScreen(BaseScreen):
         update.label = Content("Resume" if _interrupted(run) and not running else "Update")
         update.disabled = self.bridge.busy or not ready
         self.query_one("#rebuild", Button).disabled = update.disabled
-        self.query_one("#cancel", Button).disabled = not running
+        pause = self.query_one("#pause", Button)
+        pause.label = Content("Continue" if self._paused() else "Pause")
+        pause.disabled = self.query_one("#cancel", Button).disabled = not running
 
     def _draw_bar(self, run: IndexRun | None, snapshot: ProgressSnapshot) -> None:
         bar = self.query_one("#index-bar", ProgressBar)
@@ -167,6 +193,8 @@ class IndexScreen(BaseScreen):
             return Content.styled("Done, with failures" if failed else "Done", "bold $text-success")
         if run.cancel.cancelled:
             return Content.styled("Cancelling after this batch…", "bold $text-warning")
+        if run.pause.paused:
+            return Content.styled(pause_text(run.snapshot()), "bold $text-warning")
         return Content.styled(STAGE_NAMES[run.snapshot().stage] + "…", "bold")
 
 

@@ -14,8 +14,8 @@ from textual.widgets.option_list import Option
 
 from obsidian_indexer.records import Status
 from obsidian_indexer.sanitize import clean_line
-from obsidian_indexer.tui.bridge import Phase, Warmth
 from obsidian_indexer.tui.rows import DIM
+from obsidian_indexer.tui.runs import Phase, Warmth
 from obsidian_indexer.tui.screens.base import BaseScreen
 from obsidian_indexer.tui.text import count
 from obsidian_indexer.tui.widgets.line import Line

@@ -20,10 +20,10 @@ from obsidian_indexer.errors import IndexerError
 from obsidian_indexer.options import Options
 from obsidian_indexer.records import Hit, SearchResult
 from obsidian_indexer.sanitize import clean_line
-from obsidian_indexer.tui.bridge import Phase, Warmth
 from obsidian_indexer.tui.opening import editor_command
 from obsidian_indexer.tui.passage import Passage, passage_window
 from obsidian_indexer.tui.rows import DIM, fit, spread
+from obsidian_indexer.tui.runs import Phase, Warmth
 from obsidian_indexer.tui.screens.base import BaseScreen
 from obsidian_indexer.tui.text import breadcrumb, count, line_range, query_terms
 from obsidian_indexer.tui.widgets.hit_list import HitList

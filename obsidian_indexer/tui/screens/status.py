@@ -9,9 +9,9 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from obsidian_indexer.sanitize import clean_line
-from obsidian_indexer.tui.bridge import Phase
 from obsidian_indexer.tui.reports import status_rows
 from obsidian_indexer.tui.rows import DIM, plain
+from obsidian_indexer.tui.runs import Phase
 from obsidian_indexer.tui.screens.base import BaseScreen
 from obsidian_indexer.tui.widgets.page import Page
 from obsidian_indexer.tui.work import start

@@ -12,8 +12,8 @@ from textual.widget import Widget
 from textual.widgets import Button, ProgressBar
 
 from obsidian_indexer.sanitize import clean_line
-from obsidian_indexer.tui.bridge import Phase, TuneRun
 from obsidian_indexer.tui.rows import DIM
+from obsidian_indexer.tui.runs import Phase, TuneRun
 from obsidian_indexer.tui.screens.base import BaseScreen
 from obsidian_indexer.tui.trials import tune_rows
 from obsidian_indexer.tui.widgets.line import Line

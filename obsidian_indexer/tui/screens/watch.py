@@ -14,8 +14,8 @@ from textual.widgets import Button
 
 from obsidian_indexer.events import WatchState
 from obsidian_indexer.sanitize import clean_line
-from obsidian_indexer.tui.bridge import Phase, WatchRun
 from obsidian_indexer.tui.rows import DIM, Row
+from obsidian_indexer.tui.runs import Phase, WatchRun
 from obsidian_indexer.tui.screens.base import BaseScreen
 from obsidian_indexer.tui.text import activity, event_row
 from obsidian_indexer.tui.widgets.line import Line
@@ -37,6 +37,8 @@ class WatchScreen(BaseScreen):
     HEADING = "Watch"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "start", "Start"),
+        Binding("p", "pause", "Pause"),
+        Binding("p", "go_on", "Continue"),
         Binding("x", "stop", "Stop"),
         Binding("l", "clear", "Clear log"),
     ]
@@ -51,24 +53,32 @@ class WatchScreen(BaseScreen):
         with Vertical(id="watch-body"):
             with Horizontal(id="watch-buttons"):
                 yield Button("Start", id="start", variant="primary", compact=True)
+                yield Button("Pause", id="pause", compact=True)
                 yield Button("Stop", id="stop", compact=True)
             yield Line(id="watch-state")
             yield Page(id="watch-log")
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """The buttons do what their keys do."""
-        if event.button.id == "start":
-            self.action_start()
-        else:
-            self.action_stop()
+        match event.button.id:
+            case "start":
+                self.action_start()
+            case "pause":
+                self.action_go_on() if self._paused() else self.action_pause()
+            case "stop":
+                self.action_stop()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Start and stop exclude each other."""
+        """Only what is possible now is offered."""
         match action:
             case "start":
                 return not self.bridge.watch_on
             case "stop":
                 return self.bridge.watch_on
+            case "pause":
+                return self.bridge.watch_on and not self._paused()
+            case "go_on":
+                return self._paused()
         return True
 
     def action_start(self) -> None:
@@ -80,6 +90,19 @@ class WatchScreen(BaseScreen):
         if self.bridge.watching is not None:
             self.bridge.watching.cancel.cancel()
 
+    def action_pause(self) -> None:
+        """Let indexing rest after the batch under way; changes are noticed and kept for later."""
+        if self.bridge.watching is not None:
+            self.bridge.watching.pause.pause()
+
+    def action_go_on(self) -> None:
+        """Take up what was kept."""
+        if self.bridge.watching is not None:
+            self.bridge.watching.pause.resume()
+
+    def _paused(self) -> bool:
+        return self.bridge.watch_on and self.bridge.watching is not None and self.bridge.watching.pause.paused
+
     def action_clear(self) -> None:
         """Empty the log on the screen."""
         self._rows.clear()
@@ -87,13 +110,15 @@ class WatchScreen(BaseScreen):
 
     def offered(self) -> object:
         """The keys depend on what is under way."""
-        return self.bridge.watch_on
+        return self.bridge.watch_on, self._paused()
 
     def tick(self) -> None:
         """Draw the state and the entries that came since."""
         bridge = self.bridge
         self.query_one("#start", Button).disabled = bridge.watch_on or bridge.phase is not Phase.READY
-        self.query_one("#stop", Button).disabled = not bridge.watch_on
+        pause = self.query_one("#pause", Button)
+        pause.label = Content("Continue" if self._paused() else "Pause")
+        pause.disabled = self.query_one("#stop", Button).disabled = not bridge.watch_on
         self.query_one("#watch-state", Line).show(_state(bridge.watching))
         self._draw_log()
 
@@ -113,6 +138,9 @@ def _state(watching: WatchRun | None) -> Content:
         return Content.styled(f"○ {clean_line(watching.error)}", "$text-error")
     if watching.cancel.cancelled and not watching.finished:
         return Content.styled("◌ Stopping after this batch…", "$text-warning")
+    if watching.pause.paused and not watching.finished:
+        reason = f" {clean_line(watching.pause.reason)}" if watching.pause.reason else ""
+        return Content.styled(f"◌ Paused{reason} – changes wait until p continues", "$text-warning")
     mark, meaning, style = STATE_TEXT[watching.state]
     reason = f" – {clean_line(watching.reason)}" if watching.reason else ""
     line = Content.assemble(Content.styled(f"{mark} ", style), meaning + reason)

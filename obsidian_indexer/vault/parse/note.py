@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from obsidian_indexer.records import Note, NoteKind, NoteWarning
 from obsidian_indexer.vault.parse.blocks import Body, read_body
 from obsidian_indexer.vault.parse.canvas import read_canvas
@@ -44,7 +46,8 @@ def parse_text(
     kind = _kind_of(path, matter)
     read = read_excalidraw if kind is NoteKind.EXCALIDRAW else read_body
     body = read(lines[matter.end :], matter.end + 1)
-    return _note(path, sha256, kind, matter, body, (*warnings, *matter.warnings), lenient=lenient_tags)
+    note = _note(path, sha256, kind, matter, body, (*warnings, *matter.warnings), lenient=lenient_tags)
+    return note if kind is NoteKind.EXCALIDRAW else replace(note, source="\n".join(lines))
 
 
 def title_of(path: str) -> str:

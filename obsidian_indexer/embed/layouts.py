@@ -1,0 +1,53 @@
+"""Batches of token ids as arrays: padded into a rectangle, or laid end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from obsidian_indexer.embed.tokens import TokenIds
+
+Arrays = dict[str, NDArray[np.generic]]
+
+
+def padded(batch: Sequence[TokenIds], pad_id: int) -> Arrays:
+    """`input_ids` and `attention_mask`: int64[n, longest], padded on the right."""
+    lengths = _lengths(batch)
+    mask = np.arange(lengths.max()) < lengths[:, np.newaxis]
+    ids = np.full(mask.shape, pad_id, np.int64)
+    ids[mask] = _ids(batch)
+    return {"input_ids": ids, "attention_mask": mask.astype(np.int64)}
+
+
+def packed(batch: Sequence[TokenIds], first_position: int) -> Arrays:
+    """Texts laid end to end as one row, by the names that transformers and sentence-transformers use for it.
+
+    `input_ids` and `position_ids` are int64[1, tokens]; `seq_idx` (int32[1, tokens]) says which text a token belongs
+    to, `cu_seq_lens` (int32[n + 1]) where each text starts and the last one ends.
+    """
+    lengths = _lengths(batch)
+    ends = np.cumsum(lengths)
+    positions = np.arange(first_position, first_position + ends[-1]) - np.repeat(ends - lengths, lengths)
+    return {
+        "input_ids": _ids(batch)[np.newaxis],
+        "position_ids": positions[np.newaxis],
+        "seq_idx": np.repeat(np.arange(len(batch), dtype=np.int32), lengths)[np.newaxis],
+        "cu_seq_lens": np.concatenate([[0], ends]).astype(np.int32),
+    }
+
+
+def flat(batch: Sequence[TokenIds]) -> Arrays:
+    """What a static embedding reads: `input_ids` of all texts (int64[tokens]) and `offsets`, where each starts."""
+    lengths = _lengths(batch)
+    return {"input_ids": _ids(batch), "offsets": np.cumsum(lengths) - lengths}
+
+
+def _lengths(batch: Sequence[TokenIds]) -> NDArray[np.int64]:
+    return np.fromiter(map(len, batch), np.int64, len(batch))
+
+
+def _ids(batch: Sequence[TokenIds]) -> NDArray[np.int64]:
+    return np.fromiter(chain.from_iterable(batch), np.int64, sum(map(len, batch)))

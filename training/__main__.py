@@ -1,0 +1,148 @@
+"""`python -m training COMMAND --work FOLDER`: a command for each stage, each goes on where it was stopped."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import click
+import numpy as np
+
+from training.invented import mark, sentences
+from training.passages import glue
+from training.table import HeldOut, Pair, choose, read_mixture, read_pairs, write_pairs
+
+_DEV = 1000
+_SEED = 7
+_WORK = click.option("--work", type=click.Path(path_type=Path), required=True, help="Folder for everything made on the way.")
+_TEACHER = click.option("--teacher", default="all-MiniLM-L6-v2", show_default=True, help="Name or folder of the teacher.")
+
+
+@click.group()
+def main() -> None:
+    """Teach a small English model another language."""
+
+
+@main.command()
+@_WORK
+@click.option("--pairs", type=click.Path(exists=True, path_type=Path), required=True, help="JSON lines, .jsonl or .jsonl.xz.")
+@click.option("--held-out", type=click.Path(exists=True, path_type=Path), multiple=True, help="A set that must stay unseen.")
+def table(work: Path, pairs: Path, held_out: tuple[Path, ...]) -> None:
+    """Clean the pairs, drop what the held-out sets hold, bound each source, add invented sentences."""
+    work.mkdir(parents=True, exist_ok=True)
+    mixture = read_mixture()
+    chosen, left_out = choose(read_pairs(pairs), HeldOut(held_out), mixture, _SEED)
+    words = [(p.ko, p.en) for p in chosen if p.domain == "dictionary headwords" and len(p.ko) <= 6 and len(p.en) <= 12]
+    chosen += list(sentences(mixture["invented"]["sentences"], words, _SEED))
+    random.Random(_SEED).shuffle(chosen)
+    write_pairs(work / "dev.jsonl", chosen[:_DEV])
+    write_pairs(work / "sentences.jsonl", chosen[_DEV:])
+    click.echo(json.dumps({"chosen": len(chosen), "left_out": dict(left_out)}))
+
+
+@main.command()
+@_WORK
+@click.option("--size", default=16_000, show_default=True, help="Word pieces to learn; common syllables come on top.")
+@_TEACHER
+def vocabulary(work: Path, size: int, teacher: str) -> None:
+    """Learn word pieces of the new language and append them to the teacher's vocabulary."""
+    from training.vocabulary import extend_tokenizer, korean_words, learn_pieces
+
+    words = korean_words(pair.ko for pair in read_pairs(work / "sentences.jsonl"))
+    tokenizer = extend_tokenizer(_folder(teacher) / "tokenizer.json", learn_pieces(words, size))
+    tokenizer.save(str(work / "tokenizer.json"))
+    click.echo(json.dumps({"words": len(words), "vocabulary": tokenizer.get_vocab_size()}))
+
+
+@main.command()
+@_WORK
+@_TEACHER
+def teach(work: Path, teacher: str) -> None:
+    """Glue passages, mark some texts with names, and store the teacher's vectors of every English text."""
+    from training.teacher import teach as vectors_of
+    from training.vocabulary import korean_words
+
+    mixture = read_mixture()
+    pairs = list(read_pairs(work / "sentences.jsonl"))
+    vectors = vectors_of([p.en for p in pairs], teacher, work / "teacher" / "sentences")
+    rates = mixture["glue"] | {"invented": mixture["invented"]["glue"]}
+    glued = glue(pairs, vectors, rates, _SEED)
+    words = korean_words(p.ko for p in pairs)
+    rare = sorted(word for word, n in words.items() if n <= 3 and 2 <= len(word) <= 5)
+    generator = random.Random(_SEED)
+    extra = [mark(pair, rare, generator) for pair in [*pairs, *glued] if generator.random() < mixture["marked"]["share"]]
+    generator.shuffle(extra)
+    write_pairs(work / "passages.jsonl", [*glued, *extra])
+    vectors_of([p.en for p in [*glued, *extra]], teacher, work / "teacher" / "passages")
+    vectors_of([p.en for p in read_pairs(work / "dev.jsonl")], teacher, work / "teacher" / "dev")
+    click.echo(json.dumps({"sentences": len(pairs), "passages": len(glued), "marked": len(extra)}))
+
+
+def _load(work: Path, name: str) -> tuple[list[Pair], np.ndarray]:  # type: ignore[type-arg]
+    shards = sorted((work / "teacher" / name).glob("*.npy"))
+    return list(read_pairs(work / f"{name}.jsonl")), np.concatenate([np.load(file) for file in shards])
+
+
+@main.command()
+@_WORK
+@_TEACHER
+@click.option("--steps", default=4000, show_default=True, help="Steps in all; a file named `finish` in run/ ends earlier.")
+@click.option("--run", "name", default="run", show_default=True)
+def distil(work: Path, teacher: str, steps: int, name: str) -> None:
+    """Train. Stopped at any time, it goes on from the last save."""
+    import torch
+    from tokenizers import Tokenizer
+
+    from training.distil import Recipe, Run, Texts
+    from training.student import new_student
+
+    torch.manual_seed(_SEED)
+    tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
+    pairs, vectors = (a + b if isinstance(a, list) else np.concatenate([a, b]) for a, b in zip(_load(work, "sentences"), _load(work, "passages"), strict=True))
+    korean = Texts([e.ids for e in tokenizer.encode_batch_fast([p.ko for p in pairs])], vectors)
+    english = Texts([e.ids for e in tokenizer.encode_batch_fast([p.en for p in pairs])], vectors)
+    n_sentences = len(_load(work, "sentences")[0])
+    click.echo(f"{len(pairs):,} texts, {sum(map(len, korean.ids)):,} Korean tokens")
+    model = new_student(_folder(teacher), tokenizer, korean.ids[:n_sentences], english.ids[:n_sentences], _SEED)
+    run = Run(model, _teacher_size(teacher), Recipe(steps=steps), work / name)
+    dev, dev_vectors = _load(work, "dev")
+    unseen = Texts([e.ids for e in tokenizer.encode_batch_fast([p.ko for p in dev])], dev_vectors)
+    plain = Texts([e.ids for e in tokenizer.encode_batch_fast([p.en for p in dev])], dev_vectors)
+    run.train(korean, english, lambda: {"dev": [_agreement(model, texts, run.recipe.window) for texts in (unseen, plain)]})
+
+
+def _agreement(model, texts, window: int) -> dict[str, float]:  # type: ignore[no-untyped-def]
+    """Mean cosine to the teacher, and how often the right English text is the nearest."""
+    import torch
+
+    from training.distil import fitted_length, tensor_of
+    from training.student import embed
+
+    found = np.zeros(texts.vectors.shape, np.float32)
+    lengths = np.array([fitted_length(len(ids), window) for ids in texts.ids])
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        for length in np.unique(lengths):
+            rows = np.flatnonzero(lengths == length)
+            found[rows] = embed(model, tensor_of(texts, rows, window)).float().numpy()
+    wanted = texts.vectors.astype(np.float32)
+    nearest = (found @ wanted.T).argmax(axis=1)
+    return {"cosine": round(float((found * wanted).sum(axis=1).mean()), 4), "top1": round(float((nearest == np.arange(len(found))).mean()), 4)}
+
+
+def _folder(model: str) -> Path:
+    from obsidian_indexer.embed.spec import resolve_model
+    from obsidian_indexer.options import EmbedOptions
+
+    folder = resolve_model(EmbedOptions(model=model)).folder
+    assert folder is not None
+    return folder
+
+
+def _teacher_size(teacher: str) -> int:
+    vocabulary = json.loads((_folder(teacher) / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
+    return len(vocabulary)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""The teacher's network with rows for the new pieces, started from the English words they occur with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+    from tokenizers import Tokenizer
+    from transformers import BertModel
+
+_COMPANIONS = 6
+# A piece seen less often keeps more of a direction of its own than of its few companions'.
+_SURE_AT = 5.0
+
+
+def companions_mean(
+    english: Sequence[Sequence[int]], korean: Sequence[Sequence[int]], rows: NDArray[np.float32], size: int, seed: int
+) -> NDArray[np.float32]:
+    """float32[size - len(rows), dim]: a start for each new piece.
+
+    The mean of the old rows of the six English tokens with the highest n²/(n_ko·n_en), n being the pairs that hold both;
+    for a piece met in few pairs or none, mixed with a random direction of the same length.
+    """
+    from scipy.sparse import csr_matrix
+
+    n_old, dim = rows.shape
+    generator = np.random.default_rng(seed)
+    typical = float(np.linalg.norm(rows, axis=1).mean())
+    own = generator.standard_normal((size - n_old, dim)).astype(np.float32)
+    own *= typical / np.linalg.norm(own, axis=1, keepdims=True)
+    ko, en = (_presence(side, size) for side in (korean, english))
+    n_ko, n_en = np.asarray(ko.sum(axis=0)).ravel(), np.asarray(en.sum(axis=0)).ravel()
+    both: csr_matrix = (ko.T.tocsr()[n_old:] @ en).tocsr()
+    start = own.copy()
+    for piece in range(size - n_old):
+        lo, hi = both.indptr[piece], both.indptr[piece + 1]
+        if lo == hi:
+            continue
+        tokens, n = both.indices[lo:hi], both.data[lo:hi]
+        score = n * n / (n_ko[n_old + piece] * n_en[tokens])
+        best = tokens[np.argsort(-score)[:_COMPANIONS]]
+        sure = n_ko[n_old + piece] / (n_ko[n_old + piece] + _SURE_AT)
+        start[piece] = sure * rows[best].mean(axis=0) + (1 - sure) * own[piece]
+    return start
+
+
+def _presence(texts: Sequence[Sequence[int]], size: int):  # type: ignore[no-untyped-def]
+    """A sparse matrix of ones: texts × tokens."""
+    from scipy.sparse import csr_matrix
+
+    columns = [sorted(set(ids[1:-1])) for ids in texts]
+    starts = np.cumsum([0, *(len(c) for c in columns)])
+    flat = np.concatenate([np.asarray(c, np.int32) for c in columns])
+    return csr_matrix((np.ones(len(flat), np.float32), flat, starts), shape=(len(texts), size))
+
+
+def new_student(teacher: Path, tokenizer: Tokenizer, korean: Sequence[Sequence[int]], english: Sequence[Sequence[int]], seed: int) -> BertModel:
+    """The network, float32, ready to train."""
+    import torch
+    from transformers import BertModel
+
+    model = BertModel.from_pretrained(str(teacher), dtype=torch.float32, add_pooling_layer=False, attn_implementation="sdpa")
+    old = model.embeddings.word_embeddings.weight.detach().numpy()
+    size = tokenizer.get_vocab_size()
+    start = companions_mean(english, korean, old, size, seed)
+    model.resize_token_embeddings(size, mean_resizing=False)
+    with torch.no_grad():
+        model.embeddings.word_embeddings.weight[: len(old)] = torch.from_numpy(old)
+        model.embeddings.word_embeddings.weight[len(old) :] = torch.from_numpy(start)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return model
+
+
+def embed(model: BertModel, ids: torch.Tensor) -> torch.Tensor:
+    """float32[n, dim]: unit vectors of texts of one length (no padding), by the mean of their tokens."""
+    import torch
+
+    hidden = model(input_ids=ids).last_hidden_state
+    return torch.nn.functional.normalize(hidden.float().mean(dim=1), dim=1)
