@@ -69,7 +69,7 @@ def main() -> None:
         results[dtype] = round(mean_ndcg(*vectors, list(judged_set.documents), judged), 4)
     print(
         json.dumps(
-            {"benchmark": "retrieval", "machine": machine(), "set": sys.argv[1], "ndcg_at_10": results}, indent=2
+            {"benchmark": "retrieval", "machine": machine(), "set": Path(sys.argv[1]).name, "ndcg_at_10": results}, indent=2
         )
     )
 

@@ -7,7 +7,7 @@ thread; reading works from any thread, also beside another process that writes, 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
@@ -15,22 +15,21 @@ from types import TracebackType
 from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.build import Builds
 from obsidian_indexer.embed.loaded import LoadedModel
-from obsidian_indexer.embed.spec import ModelSpec, resolve_model
-from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
+from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.workload import Workload
-from obsidian_indexer.errors import ModelError, NoteError, VaultError
+from obsidian_indexer.errors import NoteError, QueryError, VaultError
 from obsidian_indexer.events import CancelToken, Event, EventSink, PauseToken, Progress, SyncedEvent, ignore_event
 from obsidian_indexer.options import Options
 from obsidian_indexer.pace import Pace
 from obsidian_indexer.priority import lower_libraries
 from obsidian_indexer.records import IndexReport, Scope, SearchResult, Status, VaultLink
+from obsidian_indexer.search.answering import Answering
 from obsidian_indexer.search.graph import LinkGraph
-from obsidian_indexer.search.legs import LiveVectors
-from obsidian_indexer.search.searcher import Meaning, Nearest, Searcher
 from obsidian_indexer.store.ann import AnnIndex
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.lock import WriterLock
 from obsidian_indexer.store.vectors import StoredModel
+from obsidian_indexer.sync.engine_facts import remember_tuning
 from obsidian_indexer.sync.health import read_status
 from obsidian_indexer.sync.processor import Processor
 from obsidian_indexer.tuning import Precision, TuneReport, TuneStep
@@ -54,8 +53,7 @@ class Engine:
         self._ann: AnnIndex | None = None
         self._writing = threading.RLock()
         self._writers = 0
-        self._live: tuple[tuple[int, str | None], LiveVectors] | None = None
-        self._live_lock = threading.Lock()
+        self._answering = Answering(options, self._model, self._catalog, lambda: self._ann)
 
     @classmethod
     def open(cls, options: Options, *, on_event: EventSink = ignore_event) -> Engine:
@@ -134,14 +132,15 @@ class Engine:
         on_step: Callable[[TuneStep], None] = lambda step: None,
         cancel: CancelToken | None = None,
     ) -> TuneReport:
-        """Measure engines, number formats and token budgets on a sample of the vault, within a time; changes nothing.
+        """Measure engines, number formats and token budgets on a sample of the vault, within a time.
 
-        The report's `settings` make its best trial the rule. An engine that has to be made once is made, and kept.
+        Settings stay as they are: the report's `settings` make its best trial the rule. An engine that has to be made
+        once is made, and kept.
         `on_step` is called on this thread. Raises VaultError, ModelError or LockedError.
         """
         from obsidian_indexer.sync.tune import Tuner
 
-        spec = self._wanted_model()
+        spec = self._answering.wanted_model()
         with self._as_writer("tune"), self._writing:
             tuner = Tuner(
                 self.options,
@@ -153,7 +152,9 @@ class Engine:
                 on_event=self._on_event,
                 on_step=on_step,
             )
-            return tuner.run(precision)
+            report = tuner.run(precision)
+            remember_tuning(self._catalog(), report)
+            return report
 
     def _process(
         self,
@@ -164,7 +165,7 @@ class Engine:
         limit: int | None = None,
         scope: Scope | None = None,
     ) -> IndexReport:
-        spec = self._wanted_model()
+        spec = self._answering.wanted_model()
         with self._writing:
             processor = Processor(
                 self.options, spec, self._catalog(), self, on_event=on_event, progress=progress, pace=pace
@@ -230,33 +231,46 @@ class Engine:
         group: str = "note",
         explain: bool = False,
         plain: bool = False,
+        sort: str | None = None,
     ) -> SearchResult:
         """The best notes for a query (passages, with `group='chunk'`), from any thread.
 
-        With `plain`, query and mode are taken at their word: no operators, no leg that stands in for another.
+        With `plain`, query and mode are taken at their word: no operators, no leg that stands in for another. `sort` is
+        the order where the query names none. Raises QueryError pointing at what in the query cannot be.
         """
-        result = self._searcher().search(
+        result = self._answering.searcher().search(
             query,
             k=k or self.options.search.k,
             mode=mode or self.options.search.mode,
             group=group,
             explain=explain,
             plain=plain,
+            sort=sort,
         )
         if result.notice is None and result.mode != "keyword":
-            return replace(result, notice=self._other_model())
+            return replace(result, notice=self._answering.other_model())
         return result
 
     def search_many(
-        self, queries: Iterable[tuple[str, str]], *, k: int | None = None, mode: str | None = None, group: str = "note"
+        self,
+        queries: Iterable[tuple[str, str]],
+        *,
+        k: int | None = None,
+        mode: str | None = None,
+        group: str = "note",
+        sort: str | None = None,
     ) -> Iterator[tuple[str, SearchResult]]:
-        """Answers to many (id, query) pairs, in order."""
+        """Answers to many (id, query) pairs, in order; a query that is in error is taken as plain words."""
         for name, query in queries:
-            yield name, self.search(query, k=k, mode=mode, group=group)
+            try:
+                yield name, self.search(query, k=k, mode=mode, group=group, sort=sort)
+            except QueryError as error:
+                result = self.search(query, k=k, mode=mode, group=group, sort=sort, plain=True)
+                yield name, replace(result, notice=f"Taken as plain words: {error}")
 
     def similar(self, note: str, *, k: int | None = None) -> SearchResult:
         """Notes like this one, from stored vectors. Raises NoteError when it is unknown or has none."""
-        return self._searcher().similar(note, k=k or self.options.search.k)
+        return self._answering.searcher().similar(note, k=k or self.options.search.k)
 
     def backlinks(self, note: str) -> list[VaultLink]:
         """The links in other notes that lead to a file of the vault. Raises NoteError when there is no such file."""
@@ -282,18 +296,16 @@ class Engine:
 
     def status(self, *, notes: bool = False) -> Status:
         """Counts and health; with `notes`, why each file is or is not indexed."""
-        return read_status(self._catalog(), self.options, writer=self._lock.holder(), notes=notes)
+        builds = Builds(self.options.data_dir / ENGINES)
+        return read_status(self._catalog(), self.options, builds, writer=self._lock.holder(), notes=notes)
 
     def check_model(self) -> None:
         """Raises ModelError when the model that the settings name cannot be used here."""
-        self._wanted_model()
+        self._answering.wanted_model()
 
     def warm(self) -> None:
         """Load what the first query needs. Raises ModelError."""
-        model = self._catalog().vectors.active()
-        if model is not None:
-            self._query_embedder(model).embed_query("warm")
-            self._live_vectors(model)
+        self._answering.warm()
 
     def note_text(self, path: str) -> str:
         """An indexed note as it is on disk now. Raises NoteError when it is unknown or cannot be read."""
@@ -317,94 +329,7 @@ class Engine:
 
     def model_status(self) -> str:
         """The model in one line: name, engine, device and number format, and what is missing."""
-        active, loaded = self._catalog().vectors.active(), self._model.now()
-        line = f"{active.name} · {active.dtype}" if active is not None else ""
-        if loaded is not None:
-            engine = loaded.engine
-            line = f"{loaded.spec.name} · {engine.name} on {engine.device} · {engine.dtype}"
-        try:
-            name = self._wanted_model().name
-        except ModelError as error:
-            return f"{line} · {error}" if line else str(error)
-        if active is not None and active.name != name:
-            return f"{line} · index again to change to {name}"
-        return line or f"{name} · not loaded"
-
-    def _searcher(self) -> Searcher:
-        catalog = self._catalog()
-        model = catalog.vectors.active()
-        meaning = None
-        if model is not None:
-            meaning = Meaning(model, lambda: self._live_vectors(model), self._nearest(catalog, model))
-        return Searcher(
-            catalog,
-            self.options.search,
-            meaning=meaning,
-            embedder=lambda: self._query_embedder(model),
-            tokenizer=lambda: self._query_tokenizer(model),
-            uri=self._passage_uri,
-        )
-
-    def _wanted_model(self) -> ModelSpec:
-        """The model that the settings name; left at 'default', that of the index. Raises ModelError."""
-        options = self.options.embedding
-        active = self._catalog().vectors.active()
-        if options.model == "default" and active is not None:
-            options = replace(options, model=active.source)
-        return resolve_model(options)
-
-    def _other_model(self) -> str | None:
-        """What to say when the settings name another model than the one that answers."""
-        active = self._catalog().vectors.active()
-        if active is None or self.options.embedding.model == "default":
-            return None
-        try:
-            wanted = self._wanted_model().name
-        except ModelError as error:
-            return f"The index was made with {active.name}, which answers. {error}"
-        if wanted == active.name:
-            return None
-        return f"The index was made with {active.name}, which answers. Run 'index --model {wanted}' to change to it."
-
-    def _passage_uri(self, path: str, headings: Sequence[str]) -> str:
-        return obsidian_uri(self.options.vault_path.name, path, heading=headings or None)
-
-    def _query_embedder(self, model: StoredModel | None) -> Embedder:
-        """The model that made the stored vectors, never another one."""
-        assert model is not None
-        return self._model.get(self._answering_model(model), model.dtype)
-
-    def _query_tokenizer(self, model: StoredModel | None) -> TextTokenizer:
-        """That model's tokenizer, without the model."""
-        assert model is not None
-        loaded = self._model.now()
-        if loaded is not None and loaded.spec.identity == model.identity:
-            return loaded.tokenizer
-        return load_tokenizer(self._answering_model(model))
-
-    def _answering_model(self, model: StoredModel) -> ModelSpec:
-        spec = resolve_model(replace(self.options.embedding, model=model.source))
-        if spec.identity != model.identity:
-            raise ModelError(
-                f"The index was made with {model.name}, whose files or prompts have changed. Run 'index' to renew it."
-            )
-        return spec
-
-    def _nearest(self, catalog: Catalog, model: StoredModel) -> Nearest | None:
-        """The store's search, where it is open and the vault too large to compare every vector."""
-        ann = self._ann
-        if ann is None or ann.model != model or catalog.vectors.count(model.id) <= self.options.search.exact_below:
-            return None
-        return ann.query
-
-    def _live_vectors(self, model: StoredModel) -> LiveVectors:
-        """Every live vector in memory, read again when the catalogue has changed."""
-        catalog = self._catalog()
-        stamp = (model.id, catalog.meta("version"))
-        with self._live_lock:
-            if self._live is None or self._live[0] != stamp:
-                self._live = (stamp, LiveVectors(*catalog.vectors.live(model)))
-            return self._live[1]
+        return self._answering.model_line()
 
     def _catalog(self) -> Catalog:
         """This thread's connection."""

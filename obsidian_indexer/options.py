@@ -71,7 +71,7 @@ class EmbedOptions:
         "What runs the model; 'auto' takes the fastest here, 'openvino' makes an int8 engine for any vault.",
         choices=("auto", "openvino", "torch"),
     )
-    device: str = setting("auto", "'auto', 'cpu', 'cuda', 'cuda:1', 'mps' …")
+    device: str = setting("auto", "'auto', 'cpu', 'cuda' (all its cards, as 'auto'), 'cuda:1', 'mps' …")
     dtype: str = setting(
         "auto", "Number format of the forward pass.", choices=("auto", "float32", "bfloat16", "float16", "int8")
     )

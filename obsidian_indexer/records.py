@@ -208,8 +208,8 @@ class Note:
 
     `blocks` is the text in reading order, every embedded piece once; `block_ids` maps a block id to its line range.
     `lead` is what goes before the first chunk: title, aliases and description-like properties. `source` is the file's
-    text as written, line ends as `\n`, and "" where that is no prose (a canvas, a drawing). `n_lines` is 0 when the note
-    was not read from a file.
+    text as written, lines ended by newlines only, and "" where that is no prose (a canvas, a drawing). `n_lines` is 0
+    when the note was not read from a file.
     """
 
     path: str
@@ -343,6 +343,67 @@ class NoteEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """What embedded last for the active model, `name` and `device` None where that is not known."""
+
+    name: str | None
+    device: str | None
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Int8Check:
+    """How an int8 engine compared with float32 on passages of the vault when it was made.
+
+    `top10_overlap` is the share of each text's ten nearest that both agree on; `refused` says why it is not used.
+    """
+
+    refused: str | None
+    mean_cosine: float | None
+    worst_cosine: float | None
+    top10_overlap: float | None
+    passages: int | None
+    build_seconds: float | None
+    made: str | None
+
+    @property
+    def figures(self) -> str:
+        """How near it came, in a few words."""
+        return _joined(
+            ("mean cosine {:.4f}", self.mean_cosine),
+            ("worst {:.4f}", self.worst_cosine),
+            ("{:.0%} of top ten the same", self.top10_overlap),
+        )
+
+    @property
+    def circumstances(self) -> str:
+        """On how much, and how long the making took."""
+        return _joined(("{:.0f} passages compared", self.passages), ("made in {:.0f} s", self.build_seconds))
+
+
+def _joined(*parts: tuple[str, float | None]) -> str:
+    return ", ".join(text.format(value) for text, value in parts if value is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class TunedStatus:
+    """The best of the last tuning run; `at` is ISO 8601 UTC."""
+
+    at: str
+    engine: str
+    dtype: str
+    token_budget: int | None
+    chunks_per_second: float | None
+
+    @property
+    def summary(self) -> str:
+        """What was found, in a line without its date."""
+        budget = "" if self.token_budget is None else f", batches of {self.token_budget:,} tokens"
+        pace = "" if self.chunks_per_second is None else f", {self.chunks_per_second:,.0f} chunks/s"
+        return f"{self.engine} in {self.dtype}{budget}{pace}"
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The health of an index. `last_index` is ISO 8601 UTC or None; `writer` names the process that holds the lock."""
 
@@ -360,3 +421,6 @@ class Status:
     writer: str | None
     failures: tuple[Failure, ...] = ()
     entries: tuple[NoteEntry, ...] = ()
+    engine: EngineStatus | None = None
+    int8: Int8Check | None = None
+    tuned: TunedStatus | None = None

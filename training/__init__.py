@@ -1,1 +1,1 @@
-"""How the bundled bilingual model is made: pairs → table → teacher's vectors → vocabulary → student → export → evaluation."""
+"""The making of the bundled bilingual model: table, vocabulary, teacher's vectors, distillation, export, evaluation."""

@@ -9,14 +9,19 @@ from pathlib import Path
 import click
 import numpy as np
 
-from training.invented import mark, sentences
+from training.invented import mark
+from training.invented import sentences as invented_sentences
 from training.passages import glue
 from training.table import HeldOut, Pair, choose, read_mixture, read_pairs, write_pairs
 
 _DEV = 1000
 _SEED = 7
-_WORK = click.option("--work", type=click.Path(path_type=Path), required=True, help="Folder for everything made on the way.")
-_TEACHER = click.option("--teacher", default="all-MiniLM-L6-v2", show_default=True, help="Name or folder of the teacher.")
+_WORK = click.option(
+    "--work", type=click.Path(path_type=Path), required=True, help="Folder for everything made on the way."
+)
+_TEACHER = click.option(
+    "--teacher", default="all-MiniLM-L6-v2", show_default=True, help="Name or folder of the teacher."
+)
 
 
 @click.group()
@@ -26,15 +31,19 @@ def main() -> None:
 
 @main.command()
 @_WORK
-@click.option("--pairs", type=click.Path(exists=True, path_type=Path), required=True, help="JSON lines, .jsonl or .jsonl.xz.")
-@click.option("--held-out", type=click.Path(exists=True, path_type=Path), multiple=True, help="A set that must stay unseen.")
+@click.option(
+    "--pairs", type=click.Path(exists=True, path_type=Path), required=True, help="JSON lines, .jsonl or .jsonl.xz."
+)
+@click.option(
+    "--held-out", type=click.Path(exists=True, path_type=Path), multiple=True, help="A set that must stay unseen."
+)
 def table(work: Path, pairs: Path, held_out: tuple[Path, ...]) -> None:
     """Clean the pairs, drop what the held-out sets hold, bound each source, add invented sentences."""
     work.mkdir(parents=True, exist_ok=True)
     mixture = read_mixture()
     chosen, left_out = choose(read_pairs(pairs), HeldOut(held_out), mixture, _SEED)
     words = [(p.ko, p.en) for p in chosen if p.domain == "dictionary headwords" and len(p.ko) <= 6 and len(p.en) <= 12]
-    chosen += list(sentences(mixture["invented"]["sentences"], words, _SEED))
+    chosen += list(invented_sentences(mixture["invented"]["sentences"], words, _SEED))
     random.Random(_SEED).shuffle(chosen)
     write_pairs(work / "dev.jsonl", chosen[:_DEV])
     write_pairs(work / "sentences.jsonl", chosen[_DEV:])
@@ -71,7 +80,9 @@ def teach(work: Path, teacher: str) -> None:
     words = korean_words(p.ko for p in pairs)
     rare = sorted(word for word, n in words.items() if n <= 3 and 2 <= len(word) <= 5)
     generator = random.Random(_SEED)
-    extra = [mark(pair, rare, generator) for pair in [*pairs, *glued] if generator.random() < mixture["marked"]["share"]]
+    extra = [
+        mark(pair, rare, generator) for pair in [*pairs, *glued] if generator.random() < mixture["marked"]["share"]
+    ]
     generator.shuffle(extra)
     write_pairs(work / "passages.jsonl", [*glued, *extra])
     vectors_of([p.en for p in [*glued, *extra]], teacher, work / "teacher" / "passages")
@@ -79,15 +90,18 @@ def teach(work: Path, teacher: str) -> None:
     click.echo(json.dumps({"sentences": len(pairs), "passages": len(glued), "marked": len(extra)}))
 
 
-def _load(work: Path, name: str) -> tuple[list[Pair], np.ndarray]:  # type: ignore[type-arg]
-    shards = sorted((work / "teacher" / name).glob("*.npy"))
-    return list(read_pairs(work / f"{name}.jsonl")), np.concatenate([np.load(file) for file in shards])
+def _load(work: Path, name: str) -> tuple[list[Pair], np.ndarray]:
+    """As many pairs as the teacher has seen, and its vectors of them."""
+    vectors = np.concatenate([np.load(file) for file in sorted((work / "teacher" / name).glob("*.npy"))])
+    return list(read_pairs(work / f"{name}.jsonl"))[: len(vectors)], vectors
 
 
 @main.command()
 @_WORK
 @_TEACHER
-@click.option("--steps", default=4000, show_default=True, help="Steps in all; a file named `finish` in run/ ends earlier.")
+@click.option(
+    "--steps", default=6000, show_default=True, help="Steps in all; a file named `finish` in run/ ends earlier."
+)
 @click.option("--run", "name", default="run", show_default=True)
 def distil(work: Path, teacher: str, steps: int, name: str) -> None:
     """Train. Stopped at any time, it goes on from the last save."""
@@ -99,17 +113,61 @@ def distil(work: Path, teacher: str, steps: int, name: str) -> None:
 
     torch.manual_seed(_SEED)
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
-    pairs, vectors = (a + b if isinstance(a, list) else np.concatenate([a, b]) for a, b in zip(_load(work, "sentences"), _load(work, "passages"), strict=True))
+    (sentences, of_sentences), (passages, of_passages) = _load(work, "sentences"), _load(work, "passages")
+    pairs, vectors = [*sentences, *passages], np.concatenate([of_sentences, of_passages])
     korean = Texts([e.ids for e in tokenizer.encode_batch_fast([p.ko for p in pairs])], vectors)
     english = Texts([e.ids for e in tokenizer.encode_batch_fast([p.en for p in pairs])], vectors)
-    n_sentences = len(_load(work, "sentences")[0])
     click.echo(f"{len(pairs):,} texts, {sum(map(len, korean.ids)):,} Korean tokens")
-    model = new_student(_folder(teacher), tokenizer, korean.ids[:n_sentences], english.ids[:n_sentences], _SEED)
+    model = new_student(_folder(teacher), tokenizer, korean.ids[: len(sentences)], english.ids[: len(sentences)], _SEED)
     run = Run(model, _teacher_size(teacher), Recipe(steps=steps), work / name)
     dev, dev_vectors = _load(work, "dev")
     unseen = Texts([e.ids for e in tokenizer.encode_batch_fast([p.ko for p in dev])], dev_vectors)
     plain = Texts([e.ids for e in tokenizer.encode_batch_fast([p.en for p in dev])], dev_vectors)
-    run.train(korean, english, lambda: {"dev": [_agreement(model, texts, run.recipe.window) for texts in (unseen, plain)]})
+    run.train(
+        korean, english, lambda: {"dev": [_agreement(model, texts, run.recipe.window) for texts in (unseen, plain)]}
+    )
+
+
+@main.command("export")
+@_WORK
+@_TEACHER
+@click.option("--run", "name", default="run", show_default=True)
+@click.option("--target", type=click.Path(path_type=Path), required=True, help="Folder of the model, made anew.")
+def export_model(work: Path, teacher: str, name: str, target: Path) -> None:
+    """Write the trained student as a sentence-transformers folder."""
+    import torch
+
+    from training.export import export
+
+    state = torch.load(work / name / "state.pt", weights_only=True)
+    export(state["model"], work / "tokenizer.json", _folder(teacher), target)
+    click.echo(
+        json.dumps({"step": state["step"], "bytes": sum(f.stat().st_size for f in target.rglob("*") if f.is_file())})
+    )
+
+
+@main.command()
+@_WORK
+@_TEACHER
+@click.option("--model", required=True, help="Folder of the model to measure.")
+@click.option(
+    "--set", "folders", type=click.Path(exists=True, path_type=Path), multiple=True, help="A BEIR-style folder."
+)
+@click.option(
+    "--manual", type=click.Path(exists=True, path_type=Path), help="A vault with en/ and ko/, matched by permalink."
+)
+def evaluate(work: Path, teacher: str, model: str, folders: tuple[Path, ...], manual: Path | None) -> None:
+    """Measure a model on held-out sets, through the app's own engine, and against its teacher."""
+    from training.evaluate import against_teacher, collections, titles
+
+    keep = work / "evaluation"
+    figures = {"model": Path(model).name, "sets": collections(list(folders), model, keep)}
+    if manual is not None:
+        figures["titles"] = titles(manual, model, keep)
+    dev = list(read_pairs(work / "dev.jsonl"))
+    figures["teacher"] = against_teacher(dev, [p.en for p in dev], model, teacher, work / "teacher" / "engines")
+    (work / "evaluation.json").write_text(json.dumps(figures, indent=2), "utf-8")
+    click.echo(json.dumps(figures, indent=2))
 
 
 def _agreement(model, texts, window: int) -> dict[str, float]:  # type: ignore[no-untyped-def]
@@ -127,7 +185,10 @@ def _agreement(model, texts, window: int) -> dict[str, float]:  # type: ignore[n
             found[rows] = embed(model, tensor_of(texts, rows, window)).float().numpy()
     wanted = texts.vectors.astype(np.float32)
     nearest = (found @ wanted.T).argmax(axis=1)
-    return {"cosine": round(float((found * wanted).sum(axis=1).mean()), 4), "top1": round(float((nearest == np.arange(len(found))).mean()), 4)}
+    return {
+        "cosine": round(float((found * wanted).sum(axis=1).mean()), 4),
+        "top1": round(float((nearest == np.arange(len(found))).mean()), 4),
+    }
 
 
 def _folder(model: str) -> Path:

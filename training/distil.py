@@ -1,14 +1,16 @@
 """Training: the student gives each Korean text, and each English one, the teacher's vector of the English.
 
-Reimers and Gurevych 2020, "Making Monolingual Sentence Embeddings Multilingual using Knowledge Distillation"; beside the
-distance to the teacher's vector, the likeness of every text to every other in the step is matched.
+Reimers and Gurevych 2020, "Making Monolingual Sentence Embeddings Multilingual using Knowledge Distillation"; beside
+the distance to the teacher's vector, the likeness of every text to every other in the step is matched.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,13 +33,13 @@ _EXACT_BELOW, _STEP = 40, 8
 class Recipe:
     """All that shapes a run. Tokens are counted without padding, of which there is none."""
 
-    batch_tokens: int = 2048
+    batch_tokens: int = 1024
     batches_per_step: int = 4
     english_share: float = 0.2
-    network_rate: float = 8e-5
+    network_rate: float = 7e-5
     rows_rate: float = 1.5e-3
     warmup_steps: int = 100
-    steps: int = 4000
+    steps: int = 6000
     decay_share: float = 0.3
     relation_weight: float = 0.3
     relation_scale: float = 20.0
@@ -68,11 +70,13 @@ def batches(texts: Texts, recipe: Recipe, generator: np.random.Generator) -> lis
         rows = generator.permutation(np.flatnonzero(lengths == length))
         count = max(1, recipe.batch_tokens // int(length))
         found += [rows[i : i + count] for i in range(0, len(rows), count)]
-    generator.shuffle(found)  # type: ignore[arg-type]
+    generator.shuffle(found)
     return found
 
 
-def endless(korean: Texts, english: Texts, recipe: Recipe, turn: int) -> Iterator[list[tuple[Texts, NDArray[np.int64]]]]:
+def endless(
+    korean: Texts, english: Texts, recipe: Recipe, turn: int
+) -> Iterator[list[tuple[Texts, NDArray[np.int64]]]]:
     """Steps of batches, for as long as they are asked for; the same for the same seed. `turn` skips whole passes."""
     while True:
         generator = np.random.default_rng([recipe.seed, turn])
@@ -122,8 +126,9 @@ class Run:
 
         self.model, self.recipe, self.folder = model, recipe, folder
         self._n_old = n_old
+        torch.set_num_threads(1)
+        self._pool = ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,))
         rows = model.embeddings.word_embeddings.weight
-        rows.register_hook(self._freeze_old)
         network = [p for p in model.parameters() if p is not rows]
         self._optimizer = torch.optim.AdamW(
             [
@@ -138,12 +143,10 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         self._restore()
 
-    def _freeze_old(self, gradient: torch.Tensor) -> torch.Tensor:
-        gradient[: self._n_old] = 0
-        return gradient
-
     def _rate(self) -> float:
-        if self._decay_from is None and (self.step >= self.recipe.steps * (1 - self.recipe.decay_share) or self._told()):
+        if self._decay_from is None and (
+            self.step >= self.recipe.steps * (1 - self.recipe.decay_share) or self._told()
+        ):
             self._decay_from = self.step
         if self._decay_from is None:
             return min(1.0, (self.step + 1) / self.recipe.warmup_steps)
@@ -171,29 +174,58 @@ class Run:
                 break
             for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
                 group["lr"] = peak * factor
-            found, wanted, weights = [], [], []
-            for texts, rows in step:
-                ids = tensor_of(texts, rows, self.recipe.window)
-                with torch.autocast("cpu", torch.bfloat16):
-                    found.append(embed(self.model, ids))
-                wanted.append(torch.from_numpy(texts.vectors[rows].astype(np.float32)))
-                weights.append(torch.full((len(rows),), float(ids.shape[1]) ** 0.5))
-                n_tokens += ids.numel()
-            loss = loss_of(torch.cat(found), torch.nn.functional.normalize(torch.cat(wanted), dim=1), torch.cat(weights), self.recipe)
-            loss.backward()
+            loss, tokens = self._learn(step)
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             self._optimizer.step()
             self._optimizer.zero_grad(set_to_none=True)
             self.step += 1
-            total += float(loss.detach())
+            n_tokens += tokens
+            total += loss
             if self.step % 10 == 0:
-                self._log(loss=round(total / 10, 4), tokens_per_s=round(n_tokens / (time.time() - started)), rate=round(factor, 3))
+                self._log(
+                    loss=round(total / 10, 4),
+                    tokens_per_s=round(n_tokens / (time.time() - started)),
+                    rate=round(factor, 3),
+                )
                 started, n_tokens, total = time.time(), 0, 0.0
             if self.step % self.recipe.save_every == 0:
                 self.save()
                 self._log(**measure())
         self.save()
         self._log(**measure(), ended=True)
+
+    def _learn(self, step: Sequence[tuple[Texts, NDArray[np.int64]]]) -> tuple[float, int]:
+        """Put the gradients of a step in place; its loss and tokens.
+
+        Every batch has a core of its own, which several jobs on one machine disturb less than threads within each
+        operation; the loss needs all of them, so gradients pass through it first and then back through each.
+        """
+        import torch
+
+        parameters = [p for p in self.model.parameters() if p.requires_grad]
+
+        def forward(part: tuple[Texts, NDArray[np.int64]]) -> torch.Tensor:
+            with torch.autocast("cpu", torch.bfloat16):
+                return embed(self.model, tensor_of(*part, self.recipe.window))
+
+        def backward(found: torch.Tensor, gradient: torch.Tensor) -> Sequence[torch.Tensor]:
+            gradients: Sequence[torch.Tensor] = torch.autograd.grad(found, parameters, gradient)
+            return gradients
+
+        found = list(self._pool.map(forward, step))
+        wanted = [torch.from_numpy(texts.vectors[rows].astype(np.float32)) for texts, rows in step]
+        lengths = [fitted_length(len(texts.ids[rows[0]]), self.recipe.window) for texts, rows in step]
+        counts = [len(rows) for _, rows in step]
+        weights = torch.cat([torch.full((n,), float(length) ** 0.5) for n, length in zip(counts, lengths, strict=True)])
+        ends = [vectors.detach().requires_grad_() for vectors in found]
+        loss = loss_of(torch.cat(ends), torch.nn.functional.normalize(torch.cat(wanted), dim=1), weights, self.recipe)
+        for gradients in self._pool.map(backward, found, torch.autograd.grad(loss, ends)):
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+        rows = self.model.embeddings.word_embeddings.weight
+        assert rows.grad is not None
+        rows.grad[: self._n_old] = 0
+        return float(loss.detach()), sum(n * length for n, length in zip(counts, lengths, strict=True))
 
     def _position(self, korean: Texts, english: Texts) -> tuple[int, int]:
         """The pass over the texts, and the steps done of it, that a restored run is at."""

@@ -16,7 +16,7 @@ _LEAF = 6
 _POWER_STEPS = 4
 
 
-def neighbours_in_a_row(vectors: NDArray[np.float32], rows: Sequence[int], generator: np.random.Generator) -> list[int]:
+def neighbours_in_a_row(vectors: NDArray[np.float16], rows: Sequence[int], generator: np.random.Generator) -> list[int]:
     """The rows in an order that puts like texts side by side: halves by the main direction, down to small leaves."""
     if len(rows) <= _LEAF:
         return list(rows)
@@ -35,8 +35,8 @@ def neighbours_in_a_row(vectors: NDArray[np.float32], rows: Sequence[int], gener
     ]
 
 
-def glue(pairs: Sequence[Pair], vectors: NDArray[np.float32], rates: dict[str, float], seed: int) -> list[Pair]:
-    """Passages of consecutive pairs of one source; float32[n, dim] `vectors` belong to the pairs."""
+def glue(pairs: Sequence[Pair], vectors: NDArray[np.float16], rates: dict[str, float], seed: int) -> list[Pair]:
+    """Passages of consecutive pairs of one source; float16[n, dim] `vectors` belong to the pairs."""
     shuffler = random.Random(seed)
     generator = np.random.default_rng(seed)
     by_source: dict[str, list[int]] = {}
@@ -47,10 +47,8 @@ def glue(pairs: Sequence[Pair], vectors: NDArray[np.float32], rates: dict[str, f
         rate = rates.get(pairs[rows[0]].domain, rates["*"])
         turns = [1.0] * int(rate) + ([rate % 1] if rate % 1 else [])
         for turn, share in enumerate(turns):
-            if turn % 2 == 0:
-                order = neighbours_in_a_row(vectors, rows, generator)
-            else:
-                order = shuffler.sample(rows, len(rows))
+            alike = turn % 2 == 0
+            order = neighbours_in_a_row(vectors, rows, generator) if alike else shuffler.sample(rows, len(rows))
             order = order[: int(len(order) * share)]
             passages += _cut([pairs[row] for row in order], source, shuffler)
     shuffler.shuffle(passages)

@@ -24,8 +24,8 @@ def companions_mean(
 ) -> NDArray[np.float32]:
     """float32[size - len(rows), dim]: a start for each new piece.
 
-    The mean of the old rows of the six English tokens with the highest n²/(n_ko·n_en), n being the pairs that hold both;
-    for a piece met in few pairs or none, mixed with a random direction of the same length.
+    The mean of the old rows of the six English tokens with the highest n²/(n_ko·n_en), n being the pairs that hold
+    both; for a piece met in few pairs or none, mixed with a random direction of the same length.
     """
     from scipy.sparse import csr_matrix
 
@@ -60,12 +60,16 @@ def _presence(texts: Sequence[Sequence[int]], size: int):  # type: ignore[no-unt
     return csr_matrix((np.ones(len(flat), np.float32), flat, starts), shape=(len(texts), size))
 
 
-def new_student(teacher: Path, tokenizer: Tokenizer, korean: Sequence[Sequence[int]], english: Sequence[Sequence[int]], seed: int) -> BertModel:
+def new_student(
+    teacher: Path, tokenizer: Tokenizer, korean: Sequence[Sequence[int]], english: Sequence[Sequence[int]], seed: int
+) -> BertModel:
     """The network, float32, ready to train."""
     import torch
     from transformers import BertModel
 
-    model = BertModel.from_pretrained(str(teacher), dtype=torch.float32, add_pooling_layer=False, attn_implementation="sdpa")
+    model = BertModel.from_pretrained(
+        str(teacher), dtype=torch.float32, add_pooling_layer=False, attn_implementation="sdpa"
+    )
     old = model.embeddings.word_embeddings.weight.detach().numpy()
     size = tokenizer.get_vocab_size()
     start = companions_mean(english, korean, old, size, seed)

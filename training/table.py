@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import random
 import re
 import tomllib
@@ -38,10 +39,7 @@ def read_mixture(file: Path = MIXTURE) -> dict[str, Any]:
 
 def read_pairs(file: Path) -> Iterator[Pair]:
     """The pairs of a JSON-lines file, plain or xz."""
-    import lzma
-
-    opened = lzma.open(file, "rt", encoding="utf-8") if file.suffix == ".xz" else file.open(encoding="utf-8")
-    with opened as lines:
+    with lzma.open(file, "rt", encoding="utf-8") if file.suffix == ".xz" else file.open(encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
             yield Pair(_tidy(row["en"]), _tidy(row["ko"]), row["source"], row["domain"])
@@ -102,7 +100,9 @@ def _runs(text: str) -> Iterator[int]:
         yield hash(syllables[i : i + _SHARED_SYLLABLES])
 
 
-def choose(pairs: Iterable[Pair], held_out: HeldOut, mixture: dict[str, Any], seed: int) -> tuple[list[Pair], Counter[str]]:
+def choose(
+    pairs: Iterable[Pair], held_out: HeldOut, mixture: dict[str, Any], seed: int
+) -> tuple[list[Pair], Counter[str]]:
     """The table's pairs in random order, and how many were left out for what reason."""
     left_out: Counter[str] = Counter()
     seen: set[tuple[str, str]] = set()

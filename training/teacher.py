@@ -40,7 +40,9 @@ def teach(texts: Sequence[str], model: str, folder: Path, dtype: str = "auto") -
 
 
 def _embed(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float16]:
-    encoded = [ids if len(ids) <= _WINDOW else [*ids[: _WINDOW - 1], ids[-1]] for ids in embedder.tokenizer.encode(list(texts))]
+    encoded = [
+        ids if len(ids) <= _WINDOW else [*ids[: _WINDOW - 1], ids[-1]] for ids in embedder.tokenizer.encode(list(texts))
+    ]
     vectors = np.zeros((len(texts), embedder.engine.dim), np.float16)
     for result in embedder.run(encoded):
         vectors[result.rows] = result.vectors

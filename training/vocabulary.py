@@ -34,9 +34,15 @@ def learn_pieces(words: Counter[str], size: int) -> list[str]:
     trained.pre_tokenizer = Whitespace()
     alphabet = common_syllables()
     trainer = WordPieceTrainer(
-        vocab_size=size, min_frequency=_MIN_COUNT, initial_alphabet=alphabet, limit_alphabet=4000, special_tokens=["[UNK]"]
+        vocab_size=size,
+        min_frequency=_MIN_COUNT,
+        initial_alphabet=alphabet,
+        limit_alphabet=4000,
+        special_tokens=["[UNK]"],
     )
-    trained.train_from_iterator((word for word, n in words.items() for _ in range(n)), trainer, length=sum(words.values()))
+    trained.train_from_iterator(
+        (word for word, n in words.items() for _ in range(n)), trainer, length=sum(words.values())
+    )
     pieces = [piece for piece in trained.get_vocab() if _HANGUL_RUN.search(piece)]
     both = {*pieces, *alphabet, *(f"##{syllable}" for syllable in alphabet)}
     return sorted(both)

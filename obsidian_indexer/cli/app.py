@@ -21,7 +21,7 @@ from obsidian_indexer.cli.searching import search, similar, uri
 from obsidian_indexer.cli.session import Composition, Session
 from obsidian_indexer.cli.stream import OutputError, complain, flush_output
 from obsidian_indexer.cli.tuning import tune
-from obsidian_indexer.errors import Cancelled, IndexerError, QueryError
+from obsidian_indexer.errors import Cancelled, IndexerError
 
 DONE, WITH_FAILURES, USAGE = 0, 1, 2
 # What a shell reports for a program that SIGPIPE ended.
@@ -70,9 +70,6 @@ def _guarded(call: Callable[[], Any]) -> int:
             return READER_LEFT
         complain(f"Error: The output cannot be written ({error}).")
         return WITH_FAILURES
-    except QueryError as error:
-        complain(f"Error: {error}" + ("" if error.position is None else f" (at character {error.position + 1})"))
-        return USAGE
     except IndexerError as error:
         complain(f"Error: {error}")
         return USAGE

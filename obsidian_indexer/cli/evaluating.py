@@ -76,7 +76,10 @@ def evaluate(
         write_json(evaluate_object(reports))
     else:
         show(*report_text(reports))
-    return WITH_FAILURES if any(report.failed for report in reports) else DONE
+    failed = [report for report in reports if report.failed]
+    for report in failed:
+        complain(f"{report.name}, {report.model}: {report.failed:,} notes or passages could not be indexed.")
+    return WITH_FAILURES if failed else DONE
 
 
 def _options(session: Session, sets: Sequence[Path]) -> Options:
@@ -115,19 +118,19 @@ def _measured(session: Session, work: Callable[[Course], Result]) -> Result:
         return run_in_worker(
             lambda: work(course),
             cancel=course.cancel,
-            on_tick=lambda: line.show(course.doing, _course_text(course)),
+            on_tick=lambda: line.show(course.doing, after=_how_far(course)),
             on_interrupt=lambda: complain("Stopping…; Ctrl+C again stops at once."),
         )
     finally:
         line.close()
 
 
-def _course_text(course: Course) -> str:
+def _how_far(course: Course) -> str:
     if (indexing := course.indexing) is not None:
         now = indexing.snapshot()
-        return f"{course.doing}: {now.stage} {detail(now)}"
+        return f"  {now.stage} {detail(now)}"
     total = f"/{course.total:,}" if course.total else ""
-    return f"{course.doing} {course.done:,}{total}" if course.done or total else course.doing
+    return f"  {course.done:,}{total}" if course.done or total else ""
 
 
 def report_text(reports: Sequence[Report]) -> Iterator[RenderableType]:

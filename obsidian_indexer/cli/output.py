@@ -142,6 +142,9 @@ def status_object(status: Status, *, notes: bool = False) -> dict[str, object]:
         "last_index": status.last_index,
         "writer": status.writer,
         "failures": _failures(status.failures),
+        "engine": status.engine,
+        "int8": status.int8,
+        "tuned": status.tuned,
     }
     return shown | {"entries": status.entries} if notes else shown
 

@@ -133,15 +133,15 @@ class StatusLine:
             self._spinner = Console(stderr=True, markup=False, highlight=False).status("")
             self._spinner.start()
 
-    def show(self, part: str, text: str) -> None:
-        """The part under way, and the line that says how far it is."""
+    def show(self, part: str, *, before: str = "", after: str = "") -> None:
+        """The part under way, with what stands before it and, where the line can change, after it."""
         if self._quiet:
             return
         if self._spinner is not None:
-            self._spinner.update(clean_line(text))
+            self._spinner.update(clean_line(before + part + after))
         elif part != self._part:
             self._part = part
-            complain(text)
+            complain(before + part)
 
     def close(self) -> None:
         """Leave the terminal as it was found."""

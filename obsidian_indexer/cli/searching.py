@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 import click
@@ -13,16 +14,17 @@ import click
 from obsidian_indexer.cli.command import Command
 from obsidian_indexer.cli.output import search_object, write_json
 from obsidian_indexer.cli.session import Session, existing_note, note_path
-from obsidian_indexer.cli.stream import emit
+from obsidian_indexer.cli.stream import complain, emit
 from obsidian_indexer.cli.text import found_text, path_text, search_text, show
-from obsidian_indexer.errors import ConfigError, IndexerError, NoteError
+from obsidian_indexer.errors import ConfigError, IndexerError, NoteError, QueryError
 from obsidian_indexer.options import Options
 from obsidian_indexer.records import SearchResult
+from obsidian_indexer.search.syntax.parser import SORTS
 
 if TYPE_CHECKING:
     from obsidian_indexer.engine import Engine
 
-DONE = 0
+DONE, USAGE = 0, 2
 
 _results = click.option("-k", "k", type=click.IntRange(min=1), metavar="N", help="Results shown.")
 
@@ -38,6 +40,11 @@ _results = click.option("-k", "k", type=click.IntRange(min=1), metavar="N", help
     show_default=True,
     help="One hit per note or passage.",
 )
+@click.option(
+    "--sort",
+    type=click.Choice(SORTS),
+    help="Order by date, the newest first, or with -asc the oldest; the best results, not all.",
+)
 @click.option("--explain", is_flag=True, help="Show how each score came about.")
 @click.option(
     "--queries",
@@ -52,6 +59,7 @@ def search(
     k: int | None,
     mode: str | None,
     group: str,
+    sort: str | None,
     explain: bool,
     queries: Path | None,
 ) -> int:
@@ -62,16 +70,26 @@ def search(
         raise click.UsageError("Give a query: this one is empty.")
     with session.open() as engine:
         _check_named_model(session, engine)
-        if _needs_model(query, mode or engine.options.search.mode):
-            # Before the query, so that its time is its own. Without a model the search says so and goes by keyword.
-            with suppress(IndexerError):
-                engine.warm()
-        if queries is not None:
-            _answer_all(engine, queries, k=k, mode=mode, group=group, explain=explain)
-            return DONE
-        result = engine.search(query or "", k=k, mode=mode, group=group, explain=explain)
+        try:
+            if _needs_model(query, mode or engine.options.search.mode):
+                # Before the query, so that its time is its own. Without a model the search says so and goes by keyword.
+                with suppress(IndexerError):
+                    engine.warm()
+            if queries is not None:
+                _answer_all(engine, queries, k=k, mode=mode, group=group, explain=explain, sort=sort)
+                return DONE
+            result = engine.search(query or "", k=k, mode=mode, group=group, explain=explain, sort=sort)
+        except QueryError as error:
+            complain(f"Error: {error}" + ("" if error.position is None else _pointed(query or "", error.position)))
+            return USAGE
     _print(session, result, explain=explain)
     return DONE
+
+
+def _pointed(query: str, position: int) -> str:
+    from obsidian_indexer.search.syntax.caret import pointed
+
+    return "\n" + indent(pointed(query, position), "  ")
 
 
 def _check_named_model(session: Session, engine: Engine) -> None:
@@ -87,7 +105,16 @@ def _needs_model(query: str | None, mode: str) -> bool:
     return mode != "keyword" and (query is None or bool(parse_query(query).words))
 
 
-def _answer_all(engine: Engine, queries: Path, *, k: int | None, mode: str | None, group: str, explain: bool) -> None:
+def _answer_all(
+    engine: Engine,
+    queries: Path,
+    *,
+    k: int | None,
+    mode: str | None,
+    group: str,
+    explain: bool,
+    sort: str | None,
+) -> None:
     """Answer each line of a file as it is read; `_id` comes back as it was given, whatever its type."""
     given: list[object] = []
 
@@ -96,7 +123,7 @@ def _answer_all(engine: Engine, queries: Path, *, k: int | None, mode: str | Non
             given.append(identity)
             yield str(number), text
 
-    for number, result in engine.search_many(numbered(), k=k, mode=mode, group=group):
+    for number, result in engine.search_many(numbered(), k=k, mode=mode, group=group, sort=sort):
         write_json({"_id": given[int(number)], **search_object(result, explain=explain)})
 
 

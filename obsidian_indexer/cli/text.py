@@ -147,6 +147,15 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
     for model in status.models:
         active = " (active)" if model.active else ""
         yield "model", f"{model.name}{active}: {plural(model.vectors, 'vector')} of {model.dim}"
+    if status.engine is not None:
+        engine = status.engine
+        yield "engine", f"{engine.name} on {engine.device}, {engine.dtype}" if engine.name else engine.dtype
+    if status.int8 is not None:
+        if status.int8.refused is not None:
+            yield "int8 engine", f"not used: {status.int8.refused}"
+        yield "int8 check", f"{status.int8.figures} ({status.int8.circumstances})"
+    if status.tuned is not None:
+        yield "tuned", f"{status.tuned.summary} ({status.tuned.at})"
     yield "store", f"{status.store_kind}, {plural(status.store_vectors, 'vector')}"
     yield "last index", status.last_index or "never"
     yield "writer", status.writer or "none"

@@ -100,7 +100,7 @@ class _Steps:
     def tick(self) -> None:
         """Show the step under way."""
         if (step := self._step) is not None:
-            self._line.show(step.doing, f"{step.elapsed_s:.0f} of {step.limit_s:.0f} s  {step.doing}")
+            self._line.show(step.doing, before=f"{step.elapsed_s:.0f} of {step.limit_s:.0f} s  ")
 
     def close(self) -> None:
         """Leave the terminal as it was found."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from obsidian_indexer.embed.tokens import TokenIds
 
+T = TypeVar("T")
 Arrays = dict[str, NDArray[np.generic]]
 
 
@@ -37,6 +39,15 @@ def packed(batch: Sequence[TokenIds], first_position: int) -> Arrays:
         "seq_idx": np.repeat(np.arange(len(batch), dtype=np.int32), lengths)[np.newaxis],
         "cu_seq_lens": np.concatenate([[0], ends]).astype(np.int32),
     }
+
+
+def as_features(tensors: Mapping[str, T], longest: int) -> dict[str, T | int]:
+    """What the model is called with; of texts laid end to end it is also told the bounds, by four names."""
+    features: dict[str, T | int] = dict(tensors)
+    bounds = features.pop("cu_seq_lens", None)
+    if bounds is not None:
+        features |= {"cu_seq_lens_q": bounds, "cu_seq_lens_k": bounds, "max_length_q": longest, "max_length_k": longest}
+    return features
 
 
 def flat(batch: Sequence[TokenIds]) -> Arrays:

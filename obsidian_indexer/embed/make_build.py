@@ -1,4 +1,4 @@
-"""Making an engine, in a child process: conversion through torch, quantisation to int8, and the check of the result."""
+"""Making an engine, in a child process: conversion through torch, int8 (`quantise.py`), and the check of the result."""
 
 from __future__ import annotations
 
@@ -7,31 +7,36 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.build import BuildKind, Job, Outcome
-from obsidian_indexer.embed.openvino_engine import compile_graph, cpu_threads, openvino, padded
+from obsidian_indexer.embed.openvino_engine import OpenVinoEngine, compile_graph, cpu_threads, openvino, padded
 from obsidian_indexer.embed.openvino_graph import UnsupportedModel, read_graph, read_layout
+from obsidian_indexer.embed.quantise import quantise
 from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.tokens import TextTokenizer, TokenIds, load_tokenizer
+from obsidian_indexer.events import CancelToken
+from obsidian_indexer.pace import Pace
+from obsidian_indexer.priority import lower_process
 
 # Fewer texts than this say too little of what the model will read.
-_FEWEST_TEXTS = 40
+_FEWEST_TEXTS = 20
 # A converted model computes the same numbers as the original but for rounding.
 _CONVERTED_COSINE = 0.9999
 _NEIGHBOURS = 10
-_BATCH = 8
 _PROBES = ("A note.", "블록에 링크하는 방법", "Links between notes make a web of thought. " * 12, "x " * 40)
 
 
 def run_job(job: Job, sender: Connection) -> None:
     """Do a job and send its `Outcome`; the entry point of the child process."""
     _leave_the_terminal_alone()
+    lower_process(job.options.nice)
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     try:
         outcome = build(job)
@@ -47,6 +52,8 @@ def run_job(job: Job, sender: Connection) -> None:
 def build(job: Job) -> Outcome:
     """Write model.xml and model.bin into the job's folder, or say why not."""
     tokenizer = load_tokenizer(job.spec)
+    # The parent hears of a pause by hand and waits for what is under way here; the cap holds here as there.
+    pace = Pace(CancelToken(), job.options)
     if job.kind is BuildKind.FLOAT:
         graph = _converted(job, tokenizer)
         openvino().save_model(graph, job.folder / "model.xml", compress_to_fp16=False)
@@ -55,10 +62,8 @@ def build(job: Job) -> Outcome:
         return Outcome(refused="the vault holds too few passages to calibrate on", for_good=False)
     original = _float_graph(job, tokenizer)
     calibration = [*job.calibration, *like_queries(job.calibration, job.spec)]
-    quantised = quantise(original, tokenizer.encode(calibration), job.spec.max_tokens)
-    held_out = tokenizer.encode([*job.held_out, *like_queries(job.held_out, job.spec)])
-    reference = graph_vectors(original, held_out, job)
-    check = compare_vectors(reference, graph_vectors(quantised, held_out, job))
+    quantised = quantise(original, tokenizer.encode(calibration), cpu_threads(job.options), pace.check)
+    check = _check(original, quantised, tokenizer, job, pace.check)
     check["calibrated_on"] = len(calibration)
     limits = job.limits
     for name, least in (
@@ -144,25 +149,21 @@ def like_queries(texts: Sequence[str], spec: ModelSpec) -> list[str]:
     return queries
 
 
-def quantise(graph: Any, encoded: Sequence[TokenIds], max_tokens: int) -> Any:
-    """Weights and activations to int8 by post-training calibration; `graph` itself stays as it is.
-
-    Texts of like length go in together, which takes half the time of one after another.
-    """
-    openvino()
-    import nncf
-
-    nncf.set_log_level(40)
-    ordered = sorted(encoded, key=len)
-    batches = [padded(ordered[start : start + _BATCH], max_tokens) for start in range(0, len(ordered), _BATCH)]
-    inputs = [{"input_ids": ids, "attention_mask": mask} for ids, mask in batches]
-    return nncf.quantize(
-        graph.clone(),
-        nncf.Dataset(inputs),
-        model_type=nncf.ModelType.TRANSFORMER,
-        preset=nncf.QuantizationPreset.MIXED,
-        subset_size=len(inputs),
-    )
+def _check(
+    original: Any, quantised: Any, tokenizer: TextTokenizer, job: Job, rest: Callable[[], None]
+) -> dict[str, float]:
+    """`compare_vectors` of the texts held out, as an index would compute them; `rest` is called after each batch."""
+    held_out = tokenizer.encode([*job.held_out, *like_queries(job.held_out, job.spec)])
+    found = []
+    for graph, dtype in ((original, "float32"), (quantised, "int8")):
+        engine = OpenVinoEngine(lambda graph=graph: graph, dtype, job.options, job.spec.max_tokens)  # type: ignore[misc]
+        vectors = np.zeros((len(held_out), engine.dim), np.float32)
+        for result in Embedder(job.spec, tokenizer, engine, job.options).run(held_out):
+            vectors[result.rows] = result.vectors
+            rest()
+        engine.close()
+        found.append(vectors)
+    return compare_vectors(*found)
 
 
 def compare_vectors(expected: NDArray[np.float32], found: NDArray[np.float32]) -> dict[str, float]:
@@ -179,18 +180,6 @@ def compare_vectors(expected: NDArray[np.float32], found: NDArray[np.float32]) -
         "neighbours": round(float(np.mean(shared)), 4),
         "compared": len(expected),
     }
-
-
-def graph_vectors(graph: Any, encoded: Sequence[TokenIds], job: Job) -> NDArray[np.float32]:
-    """Vectors of encoded texts in float32: float32[n, dim], unit length."""
-    compiled = compile_graph(graph, "f32", cpu_threads(job.options), 1)
-    order = sorted(range(len(encoded)), key=lambda row: len(encoded[row]))
-    parts = []
-    for start in range(0, len(order), _BATCH):
-        rows = order[start : start + _BATCH]
-        parts.append(np.array(compiled(padded([encoded[row] for row in rows], job.spec.max_tokens))[0], np.float32))
-    out: NDArray[np.float32] = np.concatenate(parts)
-    return out[np.argsort(order)]
 
 
 def _nearest(vectors: NDArray[np.float32]) -> NDArray[np.intp]:

@@ -26,7 +26,6 @@ _MOST_LANES = 8
 # OpenVINO prepares itself for each new shape. With widths in steps of eight it meets few: int8 runs 442 instead of 348
 # chunks/s, for four per cent more padding.
 _WIDTH_STEP = 8
-_PRECISION = {"float32": "f32", "bfloat16": "bf16"}
 
 
 def openvino() -> Any:
@@ -80,8 +79,9 @@ class OpenVinoEngine:
         self.token_budget = options.token_budget or TOKEN_BUDGET
         self._read_exact = read_exact or read
         self._threads = threads
-        # What an int8 build leaves in floating point runs in float32: 16-bit numbers there gain nothing.
-        self._compiled: Any = compile_graph(read(), _PRECISION.get(dtype, "f32"), threads, self.lanes)
+        # What an int8 build leaves in floating point gains by 16-bit numbers: 414 chunks/s instead of 382.
+        bf16 = dtype == "bfloat16" or (dtype == "int8" and cpu_has_bfloat16())
+        self._compiled: Any = compile_graph(read(), "bf16" if bf16 else "f32", threads, self.lanes)
         self._exact: Any = None
         self._idle: list[Any] = []
         width = self._compiled.output(0).partial_shape[1]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from obsidian_indexer.embed.card import script, scripts_of
 from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.word_counts import word_counts
 from obsidian_indexer.errors import ModelError
@@ -34,9 +35,10 @@ class TextTokenizer(Protocol):
         """Token ids of each text with prompt and special tokens, cut at the model's window."""
 
     def coverage(self, text: str) -> float:
-        """Share of the letters outside ASCII that the model knows as part of a longer piece, 1.0 without any.
+        """Share of the letters outside ASCII that the model can read, 1.0 without any.
 
-        A model that never saw a script reads it letter by letter or as unknown, and its vectors say little.
+        Those of the languages on its card; where that says nothing, those that lie in longer pieces, because a model that
+        never saw a script reads it letter by letter or as unknown.
         """
 
 
@@ -44,7 +46,7 @@ def load_tokenizer(spec: ModelSpec) -> TextTokenizer:
     """The tokenizer of a model. Raises ModelError when it has none that can be used."""
     if spec.folder is None:
         return FakeTokenizer(spec.max_tokens)
-    return FastTokenizer(_open(spec.folder), spec.max_tokens)
+    return FastTokenizer(_open(spec.folder), spec.max_tokens, scripts_of(spec.folder))
 
 
 def _open(folder: Path) -> Tokenizer:
@@ -66,9 +68,12 @@ def _open(folder: Path) -> Tokenizer:
 
 
 class FastTokenizer:
-    """A Rust tokenizer; it releases the interpreter lock and uses every core on a batch."""
+    """A Rust tokenizer; it releases the interpreter lock and uses every core on a batch.
 
-    def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
+    `scripts` are those that the model was made for, None when that is not known.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int, scripts: frozenset[str] | None = None) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._tokenizer = tokenizer
@@ -76,6 +81,7 @@ class FastTokenizer:
         self._cutting.enable_truncation(max_tokens)
         self.n_special = int(tokenizer.num_special_tokens_to_add(is_pair=False))
         self._by_word = word_counts(tokenizer.to_str(), self._count_whole)
+        self._scripts = scripts
         self._unknown = {token for token in ("[UNK]", "<unk>", "<|unk|>") if tokenizer.token_to_id(token) is not None}
 
     def count(self, texts: Sequence[str]) -> list[int]:
@@ -90,10 +96,12 @@ class FastTokenizer:
         return [e.ids for e in self._cutting.encode_batch_fast([prompt + text for text in texts])]
 
     def coverage(self, text: str) -> float:
-        """Share of the letters outside ASCII that lie in pieces of two characters or more."""
+        """Share of the letters outside ASCII of the model's languages, or in pieces of two characters or more."""
         letters = {i for i, char in enumerate(text) if not char.isascii() and char.isalpha()}
         if not letters:
             return 1.0
+        if self._scripts is not None:
+            return sum(script(text[i]) in self._scripts for i in letters) / len(letters)
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         known: set[int] = set()
         for token, (start, end) in zip(encoding.tokens, encoding.offsets, strict=True):

@@ -134,7 +134,7 @@ class TorchEngine:
         def compute(tensors: Tensors) -> torch.Tensor:
             if self._meter:
                 self._meter.begin()
-            vectors = self._vectors(self._model, _with_bounds(tensors, longest))
+            vectors = self._vectors(self._model, layouts.as_features(tensors, longest))
             if self._meter:
                 self._meter.end(len(batch) * longest)
             return vectors
@@ -197,15 +197,6 @@ def _is_static(model: Any) -> bool:
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
     return isinstance(model[0], StaticEmbedding)
-
-
-def _with_bounds(tensors: Tensors, longest: int) -> dict[str, Any]:
-    """Features of texts laid end to end, complete with what is no array; those of padded texts as they are."""
-    features: dict[str, Any] = dict(tensors)
-    bounds = features.pop("cu_seq_lens", None)
-    if bounds is not None:
-        features |= {"cu_seq_lens_q": bounds, "cu_seq_lens_k": bounds, "max_length_q": longest, "max_length_k": longest}
-    return features
 
 
 def _pad_id(model: Any) -> int:

@@ -18,7 +18,7 @@ from obsidian_indexer.evaluate.masking import mask_vault
 from obsidian_indexer.evaluate.metrics import CUT, Scores, Tally
 from obsidian_indexer.evaluate.questions import read_questions, script_of
 from obsidian_indexer.evaluate.sets import as_notes, read_set
-from obsidian_indexer.evaluate.vaults import INDEX, borrow_index, place_for, write_vault
+from obsidian_indexer.evaluate.vaults import INDEX, borrow_index, place_for, refuse_inside, write_vault
 from obsidian_indexer.events import CancelToken, Progress
 from obsidian_indexer.options import Options, VaultOptions
 from obsidian_indexer.store.catalog import Catalog
@@ -115,11 +115,12 @@ def evaluate_vault(
     """Measure the search on the user's own vault: what links, aliases and headings call a note must find it.
 
     A copy is measured from which those names are gone (see `masking`); neither the vault nor its index is touched.
-    `keep` and `limit` are as for `evaluate_set`. Raises VaultError, also where there is nothing to ask, ModelError or
-    Cancelled.
+    `keep` and `limit` are as for `evaluate_set`. Raises VaultError, also where there is nothing to ask, ConfigError,
+    ModelError or Cancelled.
     """
     course = course or Course()
     name = options.vault_path.name
+    refuse_inside(options.vault_path, keep)
     options = replace(options, embedding=replace(options.embedding, model=_own_model(options)))
     course.enter(f"{name}: reading notes")
     found = read_questions(options, limit, course.advance)

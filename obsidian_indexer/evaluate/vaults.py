@@ -21,6 +21,12 @@ MAPPING = "documents.json"
 """File beside the vault that says which note is which document: path → id."""
 
 
+def refuse_inside(vault: Path, keep: Path | None) -> None:
+    """Raises ConfigError when `keep` lies in the vault: nothing is written there, and a copy would hold itself."""
+    if keep is not None and keep.expanduser().resolve().is_relative_to(vault.resolve()):
+        raise ConfigError(f"{keep} lies inside the vault {vault}. Name a folder elsewhere with --keep.")
+
+
 @contextmanager
 def place_for(source: Path, keep: Path | None) -> Iterator[Path]:
     """The folder for what is made of `source`: one of its own below `keep`, or a temporary one."""
@@ -65,7 +71,7 @@ def _write_mapping(file: Path, mapping: Mapping[str, str]) -> None:
 def borrow_index(source: Path, place: Path) -> None:
     """Begin the index in `place` as a copy of another, so that what that one has embedded is not embedded again.
 
-    The other index is only read; one that is not there, or an index begun before, leaves things as they are.
+    The other index is only read; where there is none, or an index was begun before, things stay as they are.
     """
     target = place / INDEX
     if not (source / CATALOG_NAME).exists() or (target / CATALOG_NAME).exists():
@@ -73,13 +79,18 @@ def borrow_index(source: Path, place: Path) -> None:
     prepare_folder(target)
     unfinished = target / f"{CATALOG_NAME}.copy"
     unfinished.touch(mode=0o600)
-    with (
-        closing(sqlite3.connect(f"{(source / CATALOG_NAME).as_uri()}?mode=ro", uri=True)) as theirs,
-        closing(sqlite3.connect(unfinished)) as ours,
-    ):
-        theirs.backup(ours)
-        ours.execute("DELETE FROM meta WHERE key = 'vault'")
-        ours.commit()
+    try:
+        with (
+            closing(sqlite3.connect(f"{(source / CATALOG_NAME).as_uri()}?mode=ro", uri=True)) as theirs,
+            closing(sqlite3.connect(unfinished)) as ours,
+        ):
+            theirs.backup(ours)
+            ours.execute("DELETE FROM meta WHERE key = 'vault'")
+            ours.commit()
+    except sqlite3.Error:
+        # A damaged index saves no work, and is no reason not to measure.
+        unfinished.unlink()
+        return
     if (source / ENGINES).is_dir():
         shutil.copytree(source / ENGINES, target / ENGINES, dirs_exist_ok=True)
     unfinished.rename(target / CATALOG_NAME)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from obsidian_indexer.search.query import match_expression, match_terms
+from obsidian_indexer.search.scope import Scope
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.fulltext import match_chunks, match_notes
 from obsidian_indexer.store.rows import marks, pages
@@ -43,29 +45,29 @@ class LiveVectors:
     vectors: NDArray[np.float32]
 
 
-def keyword_leg(catalog: Catalog, words: str, limit: int, note_ids: Sequence[int] | None) -> Leg:
+def keyword_leg(catalog: Catalog, words: str, limit: int, scope: Scope) -> Leg:
     """Passages by BM25 of their own words and of their whole note's (title, aliases, headings, tags, path, body).
 
     Both are divided by their best score, so neither collection's statistics decide how they mix. A note that only
-    matches as a whole is represented by its first passage.
+    matches as a whole is represented by its first passage in the scope.
     """
     terms = _known_or_prefix(catalog.connection, match_terms(words))
     if not terms:
         return Leg()
     match = match_expression(terms)
-    chunk_hits = match_chunks(catalog.connection, match, limit, note_ids)
-    note_hits = match_notes(catalog.connection, match, limit, note_ids)
+    chunk_hits = match_chunks(catalog.connection, match, limit, scope.note_ids, scope.chunk_ids)
+    note_hits = match_notes(catalog.connection, match, limit, scope.note_ids)
     best_chunk = max((hit.score for hit in chunk_hits), default=0.0) or 1.0
     best_note = max((hit.score for hit in note_hits), default=0.0) or 1.0
     of_note = {hit.id: hit.score / best_note for hit in note_hits}
-    notes_of = _notes_of_chunks(catalog.connection, [hit.id for hit in chunk_hits])
+    notes_of = notes_of_chunks(catalog.connection, [hit.id for hit in chunk_hits])
     scores = {
         hit.id: (1 - _NOTE_SHARE) * hit.score / best_chunk + _NOTE_SHARE * of_note.get(notes_of[hit.id], 0.0)
         for hit in chunk_hits
         if hit.id in notes_of
     }
     represented = set(notes_of.values())
-    first = _first_chunks(catalog.connection, [note_id for note_id in of_note if note_id not in represented])
+    first = _first_chunks(catalog.connection, [note_id for note_id in of_note if note_id not in represented], scope)
     scores.update({chunk_id: _NOTE_SHARE * of_note[note_id] for note_id, chunk_id in first.items()})
     best = max(scores.values(), default=0.0) or 1.0
     return Leg.ranked({chunk_id: score / best for chunk_id, score in scores.items()}, {})
@@ -76,7 +78,7 @@ def semantic_leg(
     model: StoredModel,
     query: NDArray[np.float32],
     limit: int,
-    note_ids: Sequence[int] | None,
+    scope: Scope,
     live: Callable[[], LiveVectors],
     nearest: Callable[[NDArray[np.float32], int], list[tuple[bytes, float]]] | None,
 ) -> Leg:
@@ -85,14 +87,14 @@ def semantic_leg(
     `nearest` is the store's approximate search, used for unfiltered queries where it is given; else every vector of
     `live`, or of the filtered notes, is compared. Scores run from 0 at the last candidate to 1 at the best.
     """
-    if note_ids is None and nearest is not None:
+    if scope.everything and nearest is not None:
         found = nearest(query, limit)
         similarities = _chunks_of_prefixes(catalog.connection, found)
     else:
-        pool = live() if note_ids is None else LiveVectors(*catalog.vectors.of_notes(model, note_ids))
+        pool = live() if scope.everything else LiveVectors(*_scoped_vectors(catalog, model, scope))
         cosines = pool.vectors @ query
         top = _largest(cosines, limit)
-        similarities = _chunks_of_keys(catalog.connection, {pool.keys[i]: float(cosines[i]) for i in top}, note_ids)
+        similarities = _chunks_of_keys(catalog.connection, {pool.keys[i]: float(cosines[i]) for i in top}, scope)
     if not similarities:
         return Leg()
     low, high = min(similarities.values()), max(similarities.values())
@@ -118,33 +120,45 @@ def _largest(values: NDArray[np.float32], count: int) -> list[int]:
     return picked
 
 
-def _notes_of_chunks(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> dict[int, int]:
+def notes_of_chunks(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> dict[int, int]:
+    """The note of each chunk that is still there."""
     found: dict[int, int] = {}
     for page in pages(chunk_ids):
         found.update(connection.execute(f"SELECT id, note_id FROM chunks WHERE id IN ({marks(page)})", page).fetchall())
     return found
 
 
-def _first_chunks(connection: sqlite3.Connection, note_ids: Sequence[int]) -> dict[int, int]:
+def _scoped_vectors(catalog: Catalog, model: StoredModel, scope: Scope) -> tuple[list[bytes], NDArray[np.float32]]:
+    if scope.chunk_ids is not None:
+        return catalog.vectors.of_chunks(model, scope.chunk_ids)
+    return catalog.vectors.of_notes(model, scope.note_ids or ())
+
+
+def _first_chunks(connection: sqlite3.Connection, note_ids: Sequence[int], scope: Scope) -> dict[int, int]:
+    narrow, bound = "seq = 0", []
+    if scope.chunk_ids is not None:
+        narrow, bound = "id IN (SELECT value FROM json_each(?))", [json.dumps(list(scope.chunk_ids))]
     found: dict[int, int] = {}
     for page in pages(note_ids):
         rows = connection.execute(
-            f"SELECT note_id, id FROM chunks WHERE seq = 0 AND note_id IN ({marks(page)})", page
-        ).fetchall()
-        found.update(rows)
+            f"SELECT note_id, id, min(seq) FROM chunks WHERE {narrow} AND note_id IN ({marks(page)}) GROUP BY note_id",
+            [*bound, *page],
+        )
+        found.update({note_id: chunk_id for note_id, chunk_id, _ in rows})
     return found
 
 
 def _chunks_of_keys(
-    connection: sqlite3.Connection, similarities: Mapping[bytes, float], note_ids: Sequence[int] | None
+    connection: sqlite3.Connection, similarities: Mapping[bytes, float], scope: Scope
 ) -> dict[int, float]:
-    allowed = None if note_ids is None else set(note_ids)
+    notes = None if scope.note_ids is None else set(scope.note_ids)
+    chunks = None if scope.chunk_ids is None else set(scope.chunk_ids)
     found: dict[int, float] = {}
     for page in pages(list(similarities)):
         for chunk_id, note_id, key in connection.execute(
             f"SELECT id, note_id, key FROM chunks WHERE key IN ({marks(page)})", page
         ):
-            if allowed is None or note_id in allowed:
+            if (notes is None or note_id in notes) and (chunks is None or chunk_id in chunks):
                 found[chunk_id] = similarities[key]
     return found
 

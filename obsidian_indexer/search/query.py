@@ -2,18 +2,20 @@
 
     tag:#work -path:archive [status:Draft] "exact words" plain words sort:modified
 
-Bare words are searched for by meaning and text, and a note may lack some of them. All else holds exactly. So do words in
-an `OR` with a condition, after a minus and inside an operator, where they are parts of the text as Obsidian takes them.
+Bare words are searched for by meaning and text, and a note may lack some of them. All else holds exactly. So do words
+in an `OR` with a condition, after a minus and inside an operator: there they are parts of the text, as in Obsidian.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from obsidian_indexer.search.syntax.parser import Parser
 from obsidian_indexer.search.syntax.tree import All, Case, In, Node, Phrase, Place, Some, Word
+from obsidian_indexer.store.rows import clean_text
 from obsidian_indexer.store.terms import bigrams, split_runs
 
 # A longer text was pasted, not composed; it is searched for as it is.
@@ -25,7 +27,8 @@ class Query:
     """A query taken apart.
 
     `words` is what is searched for, in the order written. `condition` must hold of a note; None is met by all. With
-    `exhaustive`, nothing but the condition decides which notes answer. `sort` is None for the best first.
+    `exhaustive`, nothing but the condition decides which notes answer. `sort` is None for the best first. `remark`
+    is what its writer should know.
     """
 
     text: str
@@ -33,6 +36,7 @@ class Query:
     condition: Node | None = None
     exhaustive: bool = False
     sort: str | None = None
+    remark: str | None = None
 
 
 # Words that nearly every English note holds: they rank nothing and cost a look at every row.
@@ -52,7 +56,8 @@ def parse_query(text: str, now: datetime | None = None) -> Query:
     """
     if len(text) > _MAX_COMPOSED:
         return plain_query(text)
-    parsed = Parser(text, now or datetime.now()).parse()  # noqa: DTZ005 - the clock on the wall is meant
+    written = unicodedata.normalize("NFC", clean_text(text)).replace("\0", " ")
+    parsed = Parser(written, now or datetime.now()).parse()  # noqa: DTZ005 - the clock on the wall is meant
     parts = parsed.tree.parts if isinstance(parsed.tree, All) else (parsed.tree,) if parsed.tree else ()
     conditions = tuple(part for part in parts if not _is_loose(part))
     return Query(
@@ -61,6 +66,7 @@ def parse_query(text: str, now: datetime | None = None) -> Query:
         All(conditions) if conditions or (parsed.sort and not parts) else None,
         exhaustive=len(conditions) == len(parts),
         sort=parsed.sort,
+        remark=parsed.remark,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,11 @@ from obsidian_indexer.embed.tokens import TextTokenizer
 from obsidian_indexer.errors import IndexerError, NoteError
 from obsidian_indexer.options import SearchOptions
 from obsidian_indexer.records import Hit, SearchResult
-from obsidian_indexer.search.filters import matching_notes
-from obsidian_indexer.search.legs import Leg, LiveVectors, keyword_leg, semantic_leg
+from obsidian_indexer.search.filters import Selection, select
+from obsidian_indexer.search.legs import Leg, LiveVectors, keyword_leg, notes_of_chunks, semantic_leg
+from obsidian_indexer.search.listing import DATES, bare_files, date_key, in_order, list_all
 from obsidian_indexer.search.query import Query, parse_query, plain_query
+from obsidian_indexer.search.scope import Scope
 from obsidian_indexer.search.snippet import snippet
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.rows import clean_text, marks, pages, path_from_row, path_to_row, strings_from_json
@@ -25,6 +27,8 @@ from obsidian_indexer.store.vectors import StoredModel
 # Below this share of known letters the model reads a query letter by letter, and its vector says next to nothing.
 _COVERED = 0.5
 _UNCOVERED_WEIGHT = 0.05
+# Rows are read this many at a time, until enough notes are found.
+_PAGE = 64
 # Enough of a note to tell its script.
 _COVERAGE_CHARS = 2000
 
@@ -42,7 +46,8 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    chunk_id: int
+    """What is shown of a place. `note_id` of a file without passages is its place; dates are ns since 1970."""
+
     note_id: int
     path: str
     title: str
@@ -50,6 +55,8 @@ class _Row:
     start_line: int
     end_line: int
     text: str
+    modified: int = 0
+    created: int = 0
 
 
 class Searcher:
@@ -76,36 +83,48 @@ class Searcher:
         self._tokenizer = tokenizer
         self._uri = uri
 
-    def search(self, text: str, *, k: int, mode: str, group: str, explain: bool, plain: bool = False) -> SearchResult:
+    def search(
+        self,
+        text: str,
+        *,
+        k: int,
+        mode: str,
+        group: str,
+        explain: bool,
+        plain: bool = False,
+        sort: str | None = None,
+    ) -> SearchResult:
         """The k best notes (or passages, with group 'chunk') for a query.
 
-        With `plain`, query and mode are taken at their word: no operators, no leg that stands in for another.
+        With `plain`, query and mode are taken at their word: no operators, no leg that stands in for another. `sort` is
+        the order where the query names none. Raises QueryError.
         """
         started = time.perf_counter()
         query = (plain_query if plain else parse_query)(clean_text(text))
-        note_ids = matching_notes(self._catalog.connection, query.filters)
+        query = replace(query, sort=query.sort or sort)
+        selection = select(self._catalog.connection, query.condition)
+        scope = selection.scope
         keyword, semantic, weight, notice = Leg(), Leg(), 0.0, None
         if query.words:
             if mode != "keyword":
-                semantic, weight, notice = self._semantic(query, note_ids)
+                semantic, weight, notice = self._semantic(query, scope)
             if mode == "semantic" and (plain or notice is None):
                 weight = 1.0
             if mode != "semantic" or weight < 1.0:
-                keyword = keyword_leg(self._catalog, query.words, self._options.candidates, note_ids)
-            fused = _fuse(keyword, semantic, weight)
-        else:
-            fused = self._all_of(note_ids)
-        hits = self._hits(query, fused, keyword, semantic, k, group, explain)
+                keyword = keyword_leg(self._catalog, query.words, self._options.candidates, scope)
+        fused = _fuse(keyword, semantic, weight)
+        order = self._order(query, fused, selection)
+        hits = self._hits(query, order, fused, keyword, semantic, k, group, explain)
         return SearchResult(
             query=text,
             mode=mode,
             took_ms=round((time.perf_counter() - started) * 1000, 2),
             model=self._meaning.model.name if self._meaning else None,
             hits=tuple(hits),
-            notice=notice,
+            notice=" ".join(filter(None, (query.remark, notice))) or None,
         )
 
-    def _semantic(self, query: Query, note_ids: Sequence[int] | None) -> tuple[Leg, float, str | None]:
+    def _semantic(self, query: Query, scope: Scope) -> tuple[Leg, float, str | None]:
         """The semantic leg, its weight, and what the reader should know when it is weak or missing."""
         if self._meaning is None:
             return Leg(), 0.0, "Nothing is embedded yet: results are by keyword. Run 'index' to search by meaning."
@@ -120,7 +139,7 @@ class Searcher:
             self._meaning.model,
             vector,
             self._options.candidates,
-            note_ids,
+            scope,
             self._meaning.live,
             self._meaning.nearest,
         )
@@ -128,18 +147,14 @@ class Searcher:
             return leg, self._options.semantic_weight, None
         return leg, _UNCOVERED_WEIGHT, _unknown_script(self._meaning.model.name, "so keywords lead")
 
-    def _all_of(self, note_ids: Sequence[int] | None) -> dict[int, float]:
-        """Filters without words: every matching note, the most recently changed first."""
-        scores: dict[int, float] = {}
-        for page in pages(list(note_ids or ())):
-            rows = self._catalog.connection.execute(
-                "SELECT c.id, n.mtime_ns FROM chunks c JOIN notes n ON n.id = c.note_id "
-                f"WHERE c.seq = 0 AND n.id IN ({marks(page)})",
-                page,
-            )
-            scores.update({chunk_id: float(mtime) for chunk_id, mtime in rows})
-        newest = max(scores.values(), default=1.0) or 1.0
-        return {chunk_id: value / newest for chunk_id, value in scores.items()}
+    def _order(self, query: Query, fused: Mapping[int, float], selection: Selection) -> list[int]:
+        """The places to show, the first one first: those that were ranked, and all others that a condition lets in."""
+        ranked = sorted(fused, key=lambda chunk_id: (-fused[chunk_id], chunk_id))
+        if query.condition is None or not query.exhaustive:
+            return ranked
+        file_of = notes_of_chunks(self._catalog.connection, ranked)
+        known = [chunk_id for chunk_id in ranked if chunk_id in file_of]
+        return in_order(query, known, file_of, list_all(self._catalog.connection, selection))
 
     def similar(self, path: str, *, k: int) -> SearchResult:
         """Notes like this one, from stored vectors alone. Raises NoteError when the note has none."""
@@ -156,11 +171,13 @@ class Searcher:
         centre /= float(np.linalg.norm(centre)) or 1.0
         wanted = self._options.candidates + len(own)
         leg = semantic_leg(
-            self._catalog, self._meaning.model, centre, wanted, None, self._meaning.live, self._meaning.nearest
+            self._catalog, self._meaning.model, centre, wanted, Scope(), self._meaning.live, self._meaning.nearest
         )
         rows = self._rows(list(leg.scores))
         others = Leg.ranked({c: leg.similarities[c] for c, found in rows.items() if found.note_id != row[0]})
-        hits = self._hits(Query(path, ""), others.scores, Leg(), others, k, "note", explain=False)
+        query = Query(path, "")
+        order = self._order(query, others.scores, Selection(Scope()))
+        hits = self._hits(query, order, others.scores, Leg(), others, k, "note", explain=False)
         took = round((time.perf_counter() - started) * 1000, 2)
         name = self._meaning.model.name
         notice = None if self._covers_note(row[0]) else _unknown_script(name, "so likeness says little")
@@ -182,6 +199,7 @@ class Searcher:
     def _hits(
         self,
         query: Query,
+        order: Sequence[int],
         fused: Mapping[int, float],
         keyword: Leg,
         semantic: Leg,
@@ -189,20 +207,16 @@ class Searcher:
         group: str,
         explain: bool,
     ) -> list[Hit]:
-        rows = self._rows(list(fused))
-        order = sorted((c for c in fused if c in rows), key=lambda chunk_id: (-fused[chunk_id], chunk_id))
+        shown = self._best(order, k, by_note=group == "note")
+        if query.sort is not None and not query.exhaustive:
+            shown.sort(key=lambda item: date_key(query.sort, item[1].modified, item[1].created))
         hits: list[Hit] = []
-        met: set[int] = set()
-        for chunk_id in order:
-            row = rows[chunk_id]
-            if group == "note" and row.note_id in met:
-                continue
-            met.add(row.note_id)
+        for place, row in shown:
             explanation = {
-                "keyword": round(keyword.scores.get(chunk_id, 0.0), 4),
-                "semantic": round(semantic.scores.get(chunk_id, 0.0), 4),
+                "keyword": round(keyword.scores.get(place, 0.0), 4),
+                "semantic": round(semantic.scores.get(place, 0.0), 4),
             }
-            similarity = semantic.similarities.get(chunk_id)
+            similarity = semantic.similarities.get(place)
             hits.append(
                 Hit(
                     path=row.path,
@@ -211,30 +225,44 @@ class Searcher:
                     start_line=row.start_line,
                     end_line=row.end_line,
                     snippet=snippet(row.text, query.words, self._options.snippet_chars),
-                    score=round(fused[chunk_id], 6),
-                    keyword_rank=keyword.ranks.get(chunk_id),
-                    semantic_rank=semantic.ranks.get(chunk_id),
+                    # What a condition alone found meets it wholly.
+                    score=round(fused.get(place, 0.0 if fused else 1.0), 6),
+                    keyword_rank=keyword.ranks.get(place),
+                    semantic_rank=semantic.ranks.get(place),
                     similarity=None if similarity is None else round(similarity, 6),
                     uri=self._uri(row.path, row.headings),
                     explanation=explanation if explain else None,
                 )
             )
-            if len(hits) == k:
-                break
         return hits
 
-    def _rows(self, chunk_ids: Sequence[int]) -> dict[int, _Row]:
+    def _best(self, order: Sequence[int], k: int, *, by_note: bool) -> list[tuple[int, _Row]]:
+        """The first k places that are still there, with `by_note` one of each note."""
+        found: list[tuple[int, _Row]] = []
+        met: set[int] = set()
+        for page in pages(order, max(2 * k, _PAGE)):
+            rows = self._rows(page)
+            for place in page:
+                row = rows.get(place)
+                if row is None or (by_note and row.note_id in met):
+                    continue
+                met.add(row.note_id)
+                found.append((place, row))
+                if len(found) == k:
+                    return found
+        return found
+
+    def _rows(self, places: Sequence[int]) -> dict[int, _Row]:
         found: dict[int, _Row] = {}
-        for page in pages(chunk_ids):
-            for chunk_id, note_id, path, title, headings, start, end, text in self._catalog.connection.execute(
-                "SELECT c.id, n.id, n.path, n.title, c.headings, c.start_line, c.end_line, c.text "
+        for page in pages([place for place in places if place > 0]):
+            for chunk_id, note_id, path, title, headings, *rest in self._catalog.connection.execute(
+                f"SELECT c.id, n.id, n.path, n.title, c.headings, c.start_line, c.end_line, c.text, {DATES} "
                 f"FROM chunks c JOIN notes n ON n.id = c.note_id WHERE c.id IN ({marks(page)})",
                 page,
             ):
-                found[chunk_id] = _Row(
-                    chunk_id, note_id, path_from_row(path), title, strings_from_json(headings), start, end, text
-                )
-        return found
+                found[chunk_id] = _Row(note_id, path_from_row(path), title, strings_from_json(headings), *rest)
+        bare = bare_files(self._catalog.connection, (place for place in places if place < 0))
+        return found | {place: _Row(place, file.path, file.title, (), 1, 1, "") for place, file in bare.items()}
 
 
 def _unknown_script(model: str, consequence: str) -> str:

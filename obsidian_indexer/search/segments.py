@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import assert_never
 
 from obsidian_indexer.errors import QueryError
@@ -35,6 +36,8 @@ TODO = " "
 
 _PATTERN_S = 0.5
 _ALL_PATTERNS_S = 5.0
+# Enough to choose a passage by.
+_MAX_PLACES = 50
 # A letter or digit that belongs to the word beside it: one of a script that is written with blanks.
 _WORD_CHAR = rf"[^\W{UNSPACED}]"
 
@@ -47,10 +50,15 @@ class Clock:
 
     def finds(self, pattern: Pattern, text: str, *, cased: bool) -> bool:
         """Whether a pattern is found in a text. Raises QueryError when it takes too long."""
+        return any(True for _ in self.places(pattern, text, cased=cased))
+
+    def places(self, pattern: Pattern, text: str, *, cased: bool) -> Iterator[tuple[int, int]]:
+        """Where a pattern is found in a text, as the characters' numbers. Raises QueryError when it takes too long."""
         compiled = pattern.cased if cased else pattern.uncased
         started = time.monotonic()
         try:
-            return compiled.search(text, timeout=max(0.001, min(_PATTERN_S, self.left_s))) is not None
+            for match in compiled.finditer(text, timeout=max(0.001, min(_PATTERN_S, self.left_s))):
+                yield match.span()
         except TimeoutError:
             raise QueryError("This pattern takes too long. Make it simpler.", pattern.position) from None
         finally:
@@ -65,31 +73,32 @@ class Section:
     lines: Lines
 
 
-@dataclass(slots=True)
-class NoteSource:
-    """A note as exact filters see it. `outline` and `has_lines` are of the file: False where the text is made up.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A note's text and, as its rows have them, its blocks, tasks and headings.
+
+    `of_file` says that the lines are those of the file, not of a text made of a canvas.
+    """
+
+    text: str
+    blocks: str
+    tasks: str
+    headings: str
+    of_file: bool
+
+
+class Segments:
+    """One note, cut on demand into lines, blocks, sections and tasks.
 
     `met` says whether a condition that is not about text holds of the note.
     """
 
-    note_id: int
-    text: str
-    blocks_row: str
-    tasks_row: str
-    headings_row: str
-    has_lines: bool
-    clock: Clock
-    met: Callable[[Node], bool]
-    _parts: dict[str, object] = field(default_factory=dict)
-
-
-class Segments:
-    """The lines of one note, cut on demand into blocks, sections and tasks."""
-
-    def __init__(self, source: NoteSource) -> None:
+    def __init__(self, source: Source, clock: Clock, met: Callable[[Node], bool]) -> None:
         self.source = source
         self.text = source.text
         self.lines = source.text.split("\n")
+        self._clock = clock
+        self._met = met
 
     @cached_property
     def folded(self) -> list[str]:
@@ -99,27 +108,29 @@ class Segments:
     @cached_property
     def blocks(self) -> list[Lines]:
         """The lines of each block."""
-        return blocks_from_row(self.source.blocks_row)
+        return blocks_from_row(self.source.blocks)
 
     @cached_property
     def tasks(self) -> list[StoredTask]:
         """The tasks, in order."""
-        return tasks_from_row(self.source.tasks_row)
+        return tasks_from_row(self.source.tasks)
 
     @cached_property
     def sections(self) -> list[Section]:
         """Each heading with the text below it, in order."""
-        if not self.source.has_lines:
+        if not self.source.of_file:
             return []
-        headings = json.loads(self.source.headings_row)
-        ends = [heading["line"] - 1 for heading in headings[1:]] + [len(self.lines)]
+        headings = json.loads(self.source.headings)
+        starts = [heading["line"] for heading in headings]
+        ends = [start - 1 for start in starts[1:]] + [len(self.lines)] * bool(starts)
         return [
-            Section(heading["level"], (heading["line"], end)) for heading, end in zip(headings, ends, strict=True)
+            Section(heading["level"], lines)
+            for heading, lines in zip(headings, zip(starts, ends, strict=True), strict=True)
         ]
 
-    def within(self, place: Place, outer: Lines) -> Iterator[Lines]:
-        """The lines of each such part inside `outer`; of sections, those that stand below the one at `outer`."""
-        first, last = outer
+    def within(self, place: Place, outer: Lines | None) -> Iterator[Lines]:
+        """The lines of each such part inside `outer`, None for the note; of sections, those below that one."""
+        first, last = outer or (1, len(self.lines))
         match place:
             case Place.LINE:
                 yield from ((line, line) for line in range(first, last + 1))
@@ -133,8 +144,8 @@ class Segments:
                     if wanted and first <= task.lines[0] and task.lines[1] <= last:
                         yield task.lines
 
-    def _sections_below(self, outer: Lines) -> Iterator[Lines]:
-        if outer == (1, len(self.lines)):
+    def _sections_below(self, outer: Lines | None) -> Iterator[Lines]:
+        if outer is None:
             yield from (section.lines for section in self.sections)
             return
         level: int | None = None
@@ -146,8 +157,11 @@ class Segments:
                     return
                 yield section.lines
 
-    def holds(self, node: Node, at: Lines, *, cased: bool) -> bool:
-        """Whether a condition holds of the text at these lines. Raises QueryError when a pattern takes too long."""
+    def holds(self, node: Node, at: Lines | None, *, cased: bool) -> bool:
+        """Whether a condition holds of the text at these lines, None for all.
+
+        Raises QueryError when a pattern takes too long.
+        """
         match node:
             case Word() | Phrase() | Pattern():
                 return self._says(node, at, cased=cased)
@@ -162,7 +176,7 @@ class Segments:
             case In(Place.CONTENT, part):
                 return self.holds(part, at, cased=cased)
             case In(Place.FILE | Place.PATH | Place.EXT | Place.TAG, _) | Property() | Dated() | Compared():
-                return self.source.met(node)
+                return self._met(node)
             case In(place, part):
                 return any(self.holds(part, lines, cased=cased) for lines in self.within(place, at))
             case _:
@@ -170,7 +184,6 @@ class Segments:
 
     def found(self, node: Node, *, cased: bool) -> list[Lines]:
         """The lines where something of a condition that holds of the note stands."""
-        whole = (1, len(self.lines))
         match node:
             case Case(matters, part):
                 return self.found(part, cased=matters)
@@ -179,31 +192,28 @@ class Segments:
             case In(Place.CONTENT, part):
                 return self.found(part, cased=cased)
             case In(place, part) if place not in (Place.FILE, Place.PATH, Place.EXT, Place.TAG):
-                return [lines for lines in self.within(place, whole) if self.holds(part, lines, cased=cased)]
+                return [lines for lines in self.within(place, None) if self.holds(part, lines, cased=cased)]
             case Phrase(text, _) if text.strip():
-                return self._lines_of(phrase_pattern(text, cased=cased).finditer(self.text))
+                return self._lines_of(match.span() for match in phrase_pattern(text, cased=cased).finditer(self.text))
+            case Pattern():
+                return self._lines_of(self._clock.places(node, self.text, cased=cased))
             case _:
                 return []
 
-    def _lines_of(self, matches: Iterator[re.Match[str]]) -> list[Lines]:
+    def _lines_of(self, spans: Iterable[tuple[int, int]]) -> list[Lines]:
         found = []
-        for match in matches:
-            first = self.text.count("\n", 0, match.start()) + 1
-            found.append((first, first + match[0].count("\n")))
+        for start, end in islice(spans, _MAX_PLACES):
+            first = self.text.count("\n", 0, start) + 1
+            found.append((first, first + self.text.count("\n", start, end)))
         return found
 
-    def _says(self, node: Word | Phrase | Pattern, at: Lines, *, cased: bool) -> bool:
-        first, last = at
-        whole = first == 1 and last == len(self.lines)
-        match node:
-            case Word(text, _):
-                if cased:
-                    return text in (self.text if whole else "\n".join(self.lines[first - 1 : last]))
-                wanted = fold(text)
-                return any(wanted in line for line in self.folded[first - 1 : last])
-            case _:
-                text = self.text if whole else "\n".join(self.lines[first - 1 : last])
-                return says(node, text, self.source.clock, cased=cased)
+    def _says(self, node: Word | Phrase | Pattern, at: Lines | None, *, cased: bool) -> bool:
+        first, last = at or (1, len(self.lines))
+        if isinstance(node, Word) and not cased:
+            wanted = fold(node.text)
+            return any(wanted in line for line in self.folded[first - 1 : last])
+        text = self.text if at is None else "\n".join(self.lines[first - 1 : last])
+        return says(node, text, self._clock, cased=cased)
 
 
 def says(node: Word | Phrase | Pattern, text: str, clock: Clock, *, cased: bool) -> bool:

@@ -131,15 +131,20 @@ def rebuild_if_stale(connection: sqlite3.Connection) -> None:
 
 
 def match_chunks(
-    connection: sqlite3.Connection, match: str, limit: int, note_ids: Sequence[int] | None = None
+    connection: sqlite3.Connection,
+    match: str,
+    limit: int,
+    note_ids: Sequence[int] | None = None,
+    chunk_ids: Sequence[int] | None = None,
 ) -> list[TermHit]:
-    """Chunks that match an FTS5 expression, best first; `note_ids` narrows to those notes."""
-    narrow = (
-        ""
-        if note_ids is None
-        else "AND rowid IN (SELECT id FROM chunks WHERE note_id IN (SELECT value FROM json_each(?))) "
-    )
-    return _match(connection, "chunk_terms", CHUNK_WEIGHTS, match, limit, narrow, note_ids)
+    """Chunks that match an FTS5 expression, best first; narrowed to `chunk_ids`, else to the chunks of `note_ids`."""
+    narrow = ""
+    if chunk_ids is not None:
+        narrow = "AND rowid IN (SELECT value FROM json_each(?)) "
+    elif note_ids is not None:
+        narrow = "AND rowid IN (SELECT id FROM chunks WHERE note_id IN (SELECT value FROM json_each(?))) "
+    ids = note_ids if chunk_ids is None else chunk_ids
+    return _match(connection, "chunk_terms", CHUNK_WEIGHTS, match, limit, narrow, ids)
 
 
 def match_notes(
@@ -157,12 +162,12 @@ def _match(
     match: str,
     limit: int,
     narrow: str,
-    note_ids: Sequence[int] | None,
+    ids: Sequence[int] | None,
 ) -> list[TermHit]:
     bm25 = f"bm25({table}, {', '.join(str(weight) for weight in weights)})"
     bound: list[object] = [match]
-    if note_ids is not None:
-        bound.append(json.dumps(list(note_ids)))
+    if ids is not None:
+        bound.append(json.dumps(list(ids)))
     rows = connection.execute(
         f"SELECT rowid, {bm25} AS score FROM {table} WHERE {table} MATCH ? {narrow}ORDER BY score LIMIT ?",
         (*bound, limit),

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from obsidian_indexer.records import Chunk, Note
+from obsidian_indexer.records import Chunk, Note, NoteKind
 from obsidian_indexer.store.fulltext import NoteTerms, make_terms
 from obsidian_indexer.store.rows import clean_text, fold, path_to_row, to_json
 from obsidian_indexer.store.source_rows import SourceRow, created_of, source_row
@@ -26,7 +26,8 @@ class NoteRows:
     """The values of one note's rows.
 
     `columns` are title, kind, aliases, tags, properties, headings, warnings, date, folded path and name and time of
-    creation as the notes table has them; `property_names` are folded; `blocks` and `left_out` are packed keys of the
+    creation as the notes table has them; `tags` are folded, and none where they are no tags to Obsidian, in a canvas;
+    `property_names` are folded; `blocks` and `left_out` are packed keys of the
     note's blocks and of those that were not embedded.
     """
 
@@ -70,7 +71,7 @@ def make_rows(
             folded_path.rpartition("/")[2],
             created_of(note.properties, note.date),
         ),
-        tags=tuple({fold(tag): None for tag in note.tags}),
+        tags=() if note.kind is NoteKind.CANVAS else tuple({fold(tag): None for tag in note.tags}),
         property_names=tuple({fold(name): None for name in note.properties}),
         source=source_row(note),
         links=_link_rows(note),

@@ -111,6 +111,7 @@ ALTER TABLE notes ADD COLUMN folded_name TEXT NOT NULL DEFAULT '';
 ALTER TABLE notes ADD COLUMN created TEXT;        -- what the note says itself, ISO 8601
 ALTER TABLE notes ADD COLUMN born_ns INTEGER;     -- when the file was made, where the system knows
 CREATE INDEX notes_folded ON notes(folded_path, folded_name) WHERE state <> 'ignored';
+CREATE INDEX notes_dates ON notes(mtime_ns, created, born_ns) WHERE state <> 'ignored';
 CREATE TABLE property_names(note_id INTEGER NOT NULL REFERENCES notes(id) ON DELETE CASCADE, name TEXT NOT NULL);
 CREATE INDEX property_names_note ON property_names(note_id);
 CREATE INDEX property_names_name ON property_names(name);

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# Hangul, kana, Han, and the South-East Asian scripts that write no spaces between words.
 UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
 )
+"""Hangul, kana, Han, and the South-East Asian scripts that write no spaces between words, as ranges of a set."""
 # The Brahmic blocks are listed because their vowel signs are marks, which `\w` leaves out.
 # An emoji is a word: people put them into titles and tags.
 _RUN = re.compile(

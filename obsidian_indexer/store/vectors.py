@@ -164,6 +164,15 @@ class VectorTable:
         ).fetchall()
         return [row[0] for row in rows], _matrix([row[1] for row in rows], model.dim)
 
+    def of_chunks(self, model: StoredModel, chunk_ids: Sequence[int]) -> tuple[list[bytes], Vectors]:
+        """The same for some chunks only."""
+        rows = self._db.execute(
+            "SELECT DISTINCT v.key, v.vector FROM chunks c JOIN vectors v ON v.key=c.key AND v.model_id=? "
+            "WHERE c.id IN (SELECT value FROM json_each(?))",
+            (model.id, json.dumps(list(chunk_ids))),
+        ).fetchall()
+        return [row[0] for row in rows], _matrix([row[1] for row in rows], model.dim)
+
     def count(self, model_id: int, *, stored: bool = False) -> int:
         """Vectors kept for a model, or those of them that the store has."""
         sql = "SELECT count(*) FROM vectors WHERE model_id=?" + (" AND stored=1" if stored else "")

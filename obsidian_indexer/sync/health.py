@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 
+from obsidian_indexer.embed.build import Builds
 from obsidian_indexer.options import Options
 from obsidian_indexer.records import FileStat, IgnoredFile, ModelStatus, NoteEntry, Status
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.vectors import StoredModel
+from obsidian_indexer.sync.engine_facts import engine_of, int8_check, tuned_status
 from obsidian_indexer.vault import scan
 
 
-def read_status(catalog: Catalog, options: Options, *, writer: str | None, notes: bool) -> Status:
+def read_status(catalog: Catalog, options: Options, builds: Builds, *, writer: str | None, notes: bool) -> Status:
     """The health of an index, files on disk compared by date and size; `notes` adds the entry of every file.
 
     `pending`, `failed` and `ignored` count entries, so they are files.
@@ -45,6 +47,9 @@ def read_status(catalog: Catalog, options: Options, *, writer: str | None, notes
         writer=writer,
         failures=tuple(catalog.notes.failures()),
         entries=tuple(entries) if notes else (),
+        engine=engine_of(catalog, active),
+        int8=int8_check(builds, active),
+        tuned=tuned_status(catalog),
     )
 
 

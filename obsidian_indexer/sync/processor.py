@@ -8,36 +8,28 @@ then the store, and whatever is missing is found again by comparing. Only the ho
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.spec import ModelSpec
-from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
 from obsidian_indexer.errors import Cancelled, IndexerError, VaultError
 from obsidian_indexer.events import ChangeEvent, EventSink, FailureEvent, NoticeEvent, Progress, Stage
 from obsidian_indexer.options import Options
 from obsidian_indexer.pace import Pace
-from obsidian_indexer.records import Change, ChangeKind, Failure, FileStat, IgnoredFile, IndexReport, Scope
+from obsidian_indexer.records import Change, ChangeKind, FileStat, IgnoredFile, IndexReport, Scope
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.notes import StoredNote
 from obsidian_indexer.store.vectors import PendingChunks, StoredModel
 from obsidian_indexer.sync.boilerplate import Boilerplate
 from obsidian_indexer.sync.diff import Differences, compare
+from obsidian_indexer.sync.engine_facts import remember_engine
+from obsidian_indexer.sync.intake import NoteIntake, tell_failure
 from obsidian_indexer.sync.models import Machinery, known_model, pending_texts, sticky_dtype, workload
-from obsidian_indexer.sync.prepare import (
-    Candidate,
-    Prepared,
-    PrepareFailure,
-    Preparer,
-    choose_candidates,
-    make_recipe,
-    prepare_all,
-)
+from obsidian_indexer.sync.prepare import Candidate, choose_candidates, make_recipe
 from obsidian_indexer.sync.vectorise import Vectorised, Vectoriser
 from obsidian_indexer.sync.write import COMMIT_NOTES, NoteWriter, Tally
 from obsidian_indexer.vault import scan
@@ -45,9 +37,6 @@ from obsidian_indexer.vault import scan
 # Vectors of text that no note holds are kept for its return (an undo, a branch switched back) up to this many.
 _KEEP_UNUSED = 20_000
 _MAX_ROUNDS = 4
-
-
-_log = logging.getLogger(__name__)
 
 
 class Processor:
@@ -75,6 +64,15 @@ class Processor:
         self._model: StoredModel | None = None
         self._done = Vectorised()
         self._recipe = make_recipe(options, spec)
+        self._intake = NoteIntake(
+            self._recipe,
+            catalog,
+            self._tally,
+            on_event=on_event,
+            progress=progress,
+            pace=pace,
+            retry_delay_s=options.embedding.retry_delay_s,
+        )
 
     def run(self, *, full: bool = False, limit: int | None = None, scope: Scope | None = None) -> IndexReport:
         """Bring the index up to date, or a part of it; a cancelled run reports what it did.
@@ -146,7 +144,7 @@ class Processor:
                     self._listed_change,
                     on_written=lambda: boilerplate.refresh(found.seen),
                 )
-                self._write_all(writer, candidates, boilerplate)
+                self._intake.take(candidates, writer, boilerplate)
                 found.missing = writer.missing()
             self._forget(found.missing)
             self._cut_again(boilerplate)
@@ -178,69 +176,7 @@ class Processor:
                 self._listed_change,
                 again=True,
             )
-            self._write_all(writer, candidates, boilerplate)
-
-    def _note_done(self) -> None:
-        # A note that is cut a second time was counted when it was read first.
-        self._progress.notes_done = min(self._progress.notes_done + 1, self._progress.notes_total)
-
-    def _write_all(self, writer: NoteWriter, candidates: Sequence[Candidate], boilerplate: Boilerplate) -> None:
-        boilerplate.refresh()
-        tokenizer: TextTokenizer = load_tokenizer(self._spec)
-        failed: list[PrepareFailure] = []
-        left = list(candidates)
-        while left:
-            left = self._write_until_paused(writer, left, tokenizer, boilerplate, failed)
-            self._pace.check()
-        if failed:
-            self._pace.cancel.wait(self._options.embedding.retry_delay_s)
-            self._retry(writer, failed, tokenizer, boilerplate)
-            writer.flush()
-
-    def _write_until_paused(
-        self,
-        writer: NoteWriter,
-        candidates: Sequence[Candidate],
-        tokenizer: TextTokenizer,
-        boilerplate: Boilerplate,
-        failed: list[PrepareFailure],
-    ) -> list[Candidate]:
-        """Prepare and write; returns what a pause has left over, for which the worker processes end as well."""
-        done: set[str] = set()
-        try:
-            with closing(prepare_all(self._recipe, candidates, tokenizer, boilerplate.keys)) as outcomes:  # type: ignore[type-var]
-                for outcome in outcomes:
-                    done.add(outcome.stat.path)
-                    self._progress.current_note = outcome.stat.path
-                    if isinstance(outcome, PrepareFailure):
-                        failed.append(outcome)
-                    else:
-                        writer.add(outcome)
-                        self._note_done()
-                    if self._pace.paused:
-                        break
-                    self._pace.check()
-        finally:
-            writer.flush()
-        return [candidate for candidate in candidates if candidate.stat.path not in done]
-
-    def _retry(
-        self,
-        writer: NoteWriter,
-        failed: Sequence[PrepareFailure],
-        tokenizer: TextTokenizer,
-        boilerplate: Boilerplate,
-    ) -> None:
-        """A second try of each; what fails again is listed and the run goes on."""
-        here = Preparer(self._recipe, tokenizer)
-        for first in failed:
-            self._pace.check()
-            outcome = here.prepare(Candidate(first.stat), boilerplate.keys())
-            self._note_done()
-            if isinstance(outcome, Prepared):
-                writer.add(outcome)
-            elif (self._options.vault_path / outcome.stat.path).exists():
-                self._fail(Failure(outcome.stat.path, outcome.stage, outcome.reason))
+            self._intake.take(candidates, writer, boilerplate)
 
     def _forget(self, missing: Sequence[StoredNote]) -> None:
         for start in range(0, len(missing), COMMIT_NOTES):
@@ -260,14 +196,6 @@ class Processor:
             if in_scope and not os.path.lexists(self._options.vault_path / failure.path):
                 with self._catalog.transaction():
                     self._catalog.notes.remove(failure.path)
-
-    def _fail(self, failure: Failure) -> None:
-        """List a failure and go on."""
-        with self._catalog.transaction():
-            self._catalog.notes.fail(failure)
-        self._tally.failures.append(failure)
-        self._progress.failures += 1
-        _tell(failure, self._on_event)
 
     # --- rows to vectors
 
@@ -301,6 +229,7 @@ class Processor:
         if self._model is None or self._model.dtype != embedder.engine.dtype:
             self._model = self._add_model(embedder)
             pending = pending_texts(vectors, self._model)
+        remember_engine(self._catalog, self._model, embedder.engine.name, embedder.engine.device)
         self._progress.chunks_total = len(pending.keys)
         self._progress.tokens_total = int(pending.n_tokens.sum())
         self._progress.enter(Stage.EMBED)
@@ -340,7 +269,7 @@ class Processor:
     def _listed_failure(self, event: object) -> None:
         if isinstance(event, FailureEvent):
             self._tally.embed_failures.append(event.failure)
-            _tell(event.failure, self._on_event)
+            tell_failure(event.failure, self._on_event)
 
     # --- vectors to the store
 
@@ -409,9 +338,3 @@ class Processor:
             dtype=model.dtype if model else None,
             cancelled=cancelled,
         )
-
-
-def _tell(failure: Failure, on_event: EventSink) -> None:
-    """A failure goes to the log, by path and reason, and to whoever listens."""
-    _log.warning("failed: %s (%s): %s", failure.path, failure.stage, failure.reason)
-    on_event(FailureEvent(failure))

@@ -25,6 +25,8 @@ from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.vectors import PendingChunks, StoredModel
 
 _FLUSH_S = 2.0
+# A fast card fills two seconds with more vectors than memory should hold, or the card should wait for.
+_FLUSH_ROWS = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +139,8 @@ class _Buffer:
         self._failures.append((key, failure))
 
     def flush_if_due(self) -> None:
-        """Write when the last time is a while ago."""
-        if self._clock() - self._flushed >= _FLUSH_S:
+        """Write when the last time is a while ago, or when much has come since."""
+        if len(self._keys) >= _FLUSH_ROWS or self._clock() - self._flushed >= _FLUSH_S:
             self.flush()
 
     def flush(self) -> None:

@@ -92,11 +92,27 @@ def status_rows(status: Status, model_line: str, now: datetime) -> list[Row]:
         active = Content.styled("  active", "$text-success") if model.active else Content("")
         text = f"{clean_line(model.name)} · {model.dim} dimensions · {count(model.vectors, 'vector')}"
         rows.append(Row(Content.styled("• ", "$text-accent"), Content.assemble(text, active)))
+    rows += _computing(status, now)
     rows += [plain(), section("Store"), fact("Kind", clean_line(status.store_kind))]
     rows.append(fact("Vectors", f"{status.store_vectors:,}"))
     if status.failures:
         rows += [plain(), *failure_rows(status.failures, len(status.failures))]
     return rows + _left_out(status.entries)
+
+
+def _computing(status: Status, now: datetime) -> list[Row]:
+    """What computes the vectors, how good its int8 form is, what tuning found."""
+    rows = []
+    if (engine := status.engine) is not None:
+        told = f"{engine.name} on {engine.device} · {engine.dtype}" if engine.name else engine.dtype
+        rows.append(fact("Engine", clean_line(told)))
+    if status.int8 is not None:
+        if status.int8.refused is not None:
+            rows.append(fact("int8 engine", Content.styled(f"not used: {clean_line(status.int8.refused)}", DIM)))
+        rows += [fact("int8 check", status.int8.figures), fact("", status.int8.circumstances)]
+    if status.tuned is not None:
+        rows += [fact("Tuned", clean_line(status.tuned.summary)), fact("", moment(status.tuned.at, now))]
+    return rows
 
 
 def _health(number: int, noun: str, meaning: str, style: str) -> Content:

@@ -161,7 +161,7 @@ def pause_text(snapshot: ProgressSnapshot) -> str:
     if not snapshot.paused:
         return "Pausing after this batch…"
     reason = f" {clean_line(snapshot.pause_reason)}" if snapshot.pause_reason else ""
-    return f"Paused{reason} – what was done is kept; p continues"
+    return f"Paused{reason} – p continues; what was done is kept"
 
 
 def activity(snapshot: ProgressSnapshot) -> str:

@@ -118,15 +118,17 @@ class FakeEngine:
         self.on_tune(cancel)
         return self.tuned
 
-    def search(self, query: str, *, k: int | None, mode: str | None, group: str, explain: bool) -> SearchResult:
-        self._asked("search", query=query, k=k, mode=mode, group=group, explain=explain)
+    def search(
+        self, query: str, *, k: int | None, mode: str | None, group: str, explain: bool, sort: str | None = None
+    ) -> SearchResult:
+        self._asked("search", query=query, k=k, mode=mode, group=group, explain=explain, sort=sort)
         return SearchResult(query, mode or "hybrid", 1.5, "fake", self.hits, self.notice)
 
     def search_many(
-        self, queries: Iterable[tuple[str, str]], *, k: int | None, mode: str | None, group: str
+        self, queries: Iterable[tuple[str, str]], *, k: int | None, mode: str | None, group: str, sort: str | None
     ) -> Iterator[tuple[str, SearchResult]]:
         for identity, text in queries:
-            yield identity, self.search(text, k=k, mode=mode, group=group, explain=False)
+            yield identity, self.search(text, k=k, mode=mode, group=group, explain=False, sort=sort)
 
     def similar(self, note: str, *, k: int | None) -> SearchResult:
         self._asked("similar", note=note, k=k)

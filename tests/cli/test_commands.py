@@ -39,7 +39,7 @@ def test_search_hands_its_options_on(program: Any) -> None:
     program("search", "a [b] query", "-k", "4", "--mode", "keyword", "--group", "chunk")
     assert program.asked()[0] == (
         "search",
-        {"query": "a [b] query", "k": 4, "mode": "keyword", "group": "chunk", "explain": False},
+        {"query": "a [b] query", "k": 4, "mode": "keyword", "group": "chunk", "explain": False, "sort": None},
     )
 
 
@@ -101,10 +101,10 @@ def test_an_error_of_the_engine_is_said_and_ends_with_2(program: Any, error: Exc
 
 def test_a_query_error_points_at_the_character(program: Any) -> None:
     def prepare(engine: Any) -> None:
-        engine.error = errors.QueryError("Unclosed quote", 4)
+        engine.error = errors.QueryError("Unclosed quote", 3)
 
     program.prepare = prepare
-    assert program("search", 'abc "d').err == "Error: Unclosed quote (at character 5)\n"
+    assert program("search", '일본 "d').err == 'Error: Unclosed quote\n  일본 "d\n       ^\n'
 
 
 def test_an_unexpected_error_is_not_swallowed(program: Any) -> None:
@@ -216,7 +216,7 @@ def test_json_prints_in_any_encoding(monkeypatch: pytest.MonkeyPatch, encoding: 
 def test_every_command_explains_itself(program: Any) -> None:
     listed = program.bare("--help").out.partition("Commands:")[2].split("\n")
     names = [line.split()[0] for line in listed if line.strip()]
-    assert names == ["config", "index", "parse", "search", "similar", "status", "tune", "uri", "watch"]
+    assert names == ["config", "evaluate", "index", "parse", "search", "similar", "status", "tune", "uri", "watch"]
     for name in names:
         outcome = program.bare(name, "--help")
         assert outcome.code == 0

@@ -11,6 +11,8 @@ from tokenizers.processors import TemplateProcessing
 
 WORDS = ["note", "link", "block", "vault", "tag", "graph", "folder", "heading", "canvas", "daily", "query", "search"]
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+# Attention within a window of sixteen tokens, and heads that share their keys.
+PECULIAR = {"modernbert": {"local_attention": 16}, "qwen3": {"num_key_value_heads": 2, "head_dim": 8}}
 
 
 def sentences(count: int) -> list[str]:
@@ -39,7 +41,13 @@ def write_model(folder: Path, kind: str, *, pooling: str = "mean", dense: int = 
     torch.manual_seed(7)
     sizes = {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64} if kind == "distilbert" else SIZES
     config = AutoConfig.for_model(
-        kind, vocab_size=len(vocabulary), max_position_embeddings=66, pad_token_id=1, initializer_range=0.5, **sizes
+        kind,
+        vocab_size=len(vocabulary),
+        max_position_embeddings=66,
+        pad_token_id=1,
+        initializer_range=0.5,
+        **sizes,
+        **PECULIAR.get(kind, {}),
     )
     raw = folder / "raw"
     AutoModel.from_config(config).save_pretrained(raw)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from obsidian_indexer.embed.spec import resolve_model
 from obsidian_indexer.embed.tokens import TokenIds, load_tokenizer
 from obsidian_indexer.errors import OutOfMemory
 from obsidian_indexer.options import EmbedOptions
-from tests.kit import ScriptedEngine
+from tests.kit import HANG_GUARD_S, ScriptedEngine
 
 Vectors = NDArray[np.float32]
 
@@ -140,3 +142,70 @@ def test_batch_size_sets_the_rows() -> None:
     engine = ScriptedEngine()
     collect(embedder(engine, batch_size=7), encoded(*["one two three"] * 20))
     assert [len(batch) for batch in engine.batches] == [7, 7, 6]
+
+
+class Roomy(ScriptedEngine):
+    """A device that says how much it would hold, and takes no more."""
+
+    def __init__(self, room_tokens: int) -> None:
+        super().__init__()
+        self.token_budget = 64  # type: ignore[misc]
+        self.room_tokens = room_tokens  # type: ignore[misc]
+
+    def sizes(self) -> list[int]:
+        return [len(batch) * max(len(ids) for ids in batch) for batch in self.batches]
+
+
+def test_batches_grow_into_the_memory_of_the_device_and_stay_within_it() -> None:
+    engine = Roomy(room_tokens=700)
+    vectors, failed = collect(embedder(engine), encoded(*["one two"] * 1000))
+    assert not failed
+    assert len(vectors) == 1000
+    sizes = engine.sizes()
+    assert sizes[0] <= 64
+    assert 256 < max(sizes) <= 700
+
+
+def test_a_budget_from_the_settings_does_not_grow() -> None:
+    engine = Roomy(room_tokens=100_000)
+    collect(embedder(engine, token_budget=64), encoded(*["one two"] * 200))
+    assert max(engine.sizes()) <= 64
+
+
+@dataclass(frozen=True)
+class Part:
+    name: str
+    encoded: list[TokenIds]
+
+
+def test_windows_follow_each_other_and_results_belong_to_theirs() -> None:
+    parts = [Part("first", encoded(*["a b c"] * 30)), Part("none", []), Part("last", encoded(*["d"] * 5))]
+    rows: dict[str, list[int]] = {}
+    for part, result in embedder(ScriptedEngine(), token_budget=32).stream(parts):
+        rows.setdefault(part.name, []).extend(result.rows)
+    assert {name: sorted(numbers) for name, numbers in rows.items()} == {"first": [*range(30)], "last": [*range(5)]}
+
+
+class Lanes(ScriptedEngine):
+    """A device that works on two batches at once, and whose first waits for a later window to be asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lanes = 2  # type: ignore[misc]
+        self.second_window = threading.Event()
+
+    def forward(self, batch: Sequence[TokenIds]) -> Vectors:
+        assert self.second_window.wait(HANG_GUARD_S)
+        return super().forward(batch)
+
+
+def test_the_next_window_is_begun_before_the_last_is_done() -> None:
+    engine = Lanes()
+
+    def windows() -> Iterator[Part]:
+        yield Part("first", encoded("a b c"))
+        engine.second_window.set()
+        yield Part("second", encoded("d e f"))
+
+    names = [part.name for part, _ in embedder(engine).stream(windows())]
+    assert names == ["first", "second"]

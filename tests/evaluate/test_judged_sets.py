@@ -72,9 +72,7 @@ def test_a_limit_asks_fewer(collection: Path, options: Options) -> None:
     assert evaluate_set(collection, options, ["keyword"], limit=2).modes["keyword"].questions == 2
 
 
-def test_a_kept_index_embeds_nothing_again_and_takes_other_weights(
-    collection: Path, options: Options, tmp_path: Path
-) -> None:
+def test_a_kept_index_embeds_nothing_for_other_weights(collection: Path, options: Options, tmp_path: Path) -> None:
     keep = tmp_path / "keep"
     first = evaluate_set(collection, options, keep=keep)
     assert first.embedded == first.passages > 0

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from obsidian_indexer.errors import VaultError
+from obsidian_indexer.errors import Cancelled, ConfigError, VaultError
 from obsidian_indexer.evaluate.masking import mask_vault
+from obsidian_indexer.evaluate.metrics import Scores
 from obsidian_indexer.evaluate.questions import QuestionKind, Script, read_questions, script_of
-from obsidian_indexer.evaluate.run import evaluate_vault
+from obsidian_indexer.evaluate.run import Course, evaluate_vault
 from obsidian_indexer.evaluate.vaults import INDEX, borrow_index, write_vault
 from obsidian_indexer.options import Options, VaultOptions
 from obsidian_indexer.store.schema import CATALOG_NAME
@@ -28,7 +29,7 @@ def asked(options: Options, limit: int = ALL) -> set[tuple[str, str, str]]:
     return {(question.kind, question.text, question.answer) for question in read_questions(options, limit)}
 
 
-def keyword_scores(options: Options):
+def keyword_scores(options: Options) -> Scores:
     return evaluate_vault(options, ["keyword"], limit=ALL).modes["keyword"]
 
 
@@ -123,7 +124,7 @@ def test_a_heading_is_answered_by_the_text_below_it_alone(tmp_path: Path) -> Non
 def test_the_linking_passage_is_not_found(tmp_path: Path) -> None:
     notes = {
         "Zanzibar.md": "Ferries leave at noon.\n",
-        "Diary.md": "Met a quokka.\n\nWent to [[Zanzibar|the quokka place]] again.\n\n- [[Zanzibar|The Quokka place]]\n",
+        "Diary.md": "Met a quokka.\n\nAt [[Zanzibar|the quokka place]].\n\n- [[Zanzibar|The Quokka place]]\n",
     }
     options = vault_of(tmp_path, notes)
     masked = mask_vault(options, read_questions(options, ALL))
@@ -177,6 +178,28 @@ def test_what_the_index_has_embedded_is_borrowed_and_stays_untouched(tmp_path: P
     assert report.model == "fake:32"
     assert (report.documents, report.embedded) == (6, 1)
     assert (options.data_dir / CATALOG_NAME).read_bytes() == before
+
+
+def test_a_damaged_index_is_no_reason_not_to_measure(tmp_path: Path) -> None:
+    options = vault_of(tmp_path, {"Beans.md": "## Harvest\n\nPick them young.\n"})
+    options.data_dir.mkdir()
+    (options.data_dir / CATALOG_NAME).write_bytes(b"SQLite format 3\0" + b"x" * 5000)
+    assert keyword_scores(options).questions == 1
+
+
+def test_nothing_is_kept_inside_the_vault(tmp_path: Path) -> None:
+    options = vault_of(tmp_path, {"Beans.md": "## Harvest\n\nPick them young.\n"})
+    inside = options.vault_path / "measured"
+    with pytest.raises(ConfigError, match="inside the vault"):
+        evaluate_vault(options, keep=inside, limit=ALL)
+    assert not inside.exists()
+
+
+def test_a_run_that_is_stopped_ends_at_once(tmp_path: Path) -> None:
+    course = Course()
+    course.cancel.cancel()
+    with pytest.raises(Cancelled):
+        evaluate_vault(vault_of(tmp_path, {"Beans.md": "## Harvest\n\nYoung.\n"}), limit=ALL, course=course)
 
 
 def test_an_index_begun_before_is_not_replaced(tmp_path: Path) -> None:

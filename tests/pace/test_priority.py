@@ -52,12 +52,11 @@ def test_nothing_changes_at_zero() -> None:
 
 def test_threads_of_libraries_are_lowered_and_those_of_python_are_not() -> None:
     found = answers("""
-import openvino
-core = openvino.Core()
-from openvino import opset13 as ops
-value = ops.parameter([8, 64], dtype="float32")
-model = openvino.Model([ops.matmul(value, value, False, True)], [value], "square")
-compiled = core.compile_model(model, "CPU", {"NUM_STREAMS": "2", "INFERENCE_NUM_THREADS": 2})
+from tokenizers import Tokenizer, models, pre_tokenizers
+os.environ["TOKENIZERS_PARALLELISM"] = "true"
+tokenizer = Tokenizer(models.WordLevel({"a": 0}, unk_token="a"))
+tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+tokenizer.encode_batch(["a b c"] * 1000)  # starts a pool of native threads
 go = threading.Event()
 mine = threading.Thread(target=go.wait)
 mine.start()

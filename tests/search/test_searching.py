@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from obsidian_indexer.engine import Engine
 from obsidian_indexer.errors import NoteError
-from obsidian_indexer.search.query import FilterKind, parse_query
 from obsidian_indexer.search.snippet import snippet
 from tests.kit import open_engine, write_vault
 
@@ -165,15 +164,6 @@ def test_the_bundled_model_says_when_it_does_not_know_the_script(tmp_path: Path)
         english = engine.search("what to do when the pile stinks")
         assert english.notice is None
         assert english.hits[0].path == "Garden/Compost.md"
-
-
-def test_queries_are_taken_apart() -> None:
-    query = parse_query('tag:#work -path:"old stuff" 회의록 unknown:word e-mail')
-    assert [(f.kind, f.value, f.negated) for f in query.filters] == [
-        (FilterKind.TAG, "#work", False),
-        (FilterKind.PATH, "old stuff", True),
-    ]
-    assert query.words == "회의록 unknown:word e-mail"
 
 
 @given(st.text(), st.text(max_size=30), st.integers(40, 300))

@@ -138,7 +138,7 @@ async def test_p_pauses_and_p_continues(run_app: RunApp) -> None:
         await stage.assert_shown("Embedding passages")
         assert "p Pause" in stage.screen_text()
         await stage.press("p")
-        await stage.assert_shown("Paused – what was done is kept; p continues")
+        await stage.assert_shown("Paused – p continues; what was done is kept")
         text = stage.screen_text()
         assert "p Continue" in text
         assert "p Pause" not in text

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from obsidian_indexer.errors import QueryError
 
-Span = tuple[datetime, datetime]
-"""From the first moment on, up to and without the second; local time."""
+Span = tuple[datetime, datetime | None]
+"""From the first moment on, up to and without the second, None for no end; local time."""
 
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
 _AGO = re.compile(r"(\d{1,5})\s*(h|d|w|m|y)", re.IGNORECASE)
@@ -32,7 +32,7 @@ def read_span(text: str, position: int, now: datetime) -> Span:
                 return midnight - timedelta(days=1), midnight
         if found := _AGO.fullmatch(text):
             from_when = now if found[2] == "h" else midnight
-            return from_when - timedelta(days=int(found[1]) * _DAYS[found[2]]), datetime.max
+            return from_when - timedelta(days=int(found[1]) * _DAYS[found[2]]), None
         if found := _DATE.fullmatch(text):
             return _whole(*(None if part is None else int(part) for part in found.groups()))
     except (ValueError, OverflowError) as error:
@@ -53,23 +53,19 @@ def read_range(text: str, position: int, now: datetime) -> tuple[datetime | None
             case "<":
                 return None, start
             case ">":
-                return (start if end == datetime.max else end), None
+                return end or start, None
             case _:
-                return None, (start if end == datetime.max else end)
+                return None, end or start
     first, dots, last = text.partition("..")
     if not dots:
-        return _bounded(read_span(text, position, now))
+        return read_span(text, position, now)
     if not first.strip() and not last.strip():
         raise QueryError(f"A range needs a date. {_EXPECTED}.", position)
-    start = read_span(first, position, now)[0] if first.strip() else None
+    begins = read_span(first, position, now)[0] if first.strip() else None
     if not last.strip():
-        return start, None
-    begins, ends = read_span(last, position + len(first) + 2, now)
-    return start, begins if ends == datetime.max else ends
-
-
-def _bounded(span: Span) -> tuple[datetime, datetime | None]:
-    return span[0], None if span[1] == datetime.max else span[1]
+        return begins, None
+    start, end = read_span(last, position + len(first) + 2, now)
+    return begins, end or start
 
 
 def _whole(year: int | None, month: int | None, day: int | None) -> Span:

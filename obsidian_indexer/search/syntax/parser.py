@@ -4,9 +4,10 @@
     either  = all { "OR" all }                   binds looser than the blank
     term    = ["-"] ( group | phrase | pattern | property | operator ":" value | word )
 
-What cannot be an operator is text: an unknown `word:`, a bracket inside a word, a quote that a letter follows, a slash
-that no second one answers. What begins as an operator and does not end, or asks for what cannot be, is an error that
-points at the character.
+What cannot be an operator is text: an unknown `word:`, a bracket inside a word, a quote that a letter follows, a
+slash that no second one answers. What is not closed ends with the query, or is text, as suits one who still types;
+the remark says so. What asks for what cannot be, such as a bad pattern or date, is an error that points at the
+character.
 """
 
 from __future__ import annotations
@@ -39,17 +40,22 @@ from obsidian_indexer.search.syntax.tree import (
 _OPERATOR = re.compile(r"([A-Za-z]+(?:-[A-Za-z]+)?):")
 _SIGN = re.compile(r"(>=|<=|>|<)[ \t]*")
 _BEGINS_PROPERTY = re.compile(r"\[[\w-]+:\S")
-_SORTS = ("modified", "created", "modified-asc", "created-asc")
+SORTS = ("modified", "created", "modified-asc", "created-asc")
+"""Orders by date: the newest first, or with `-asc` the oldest."""
 _MAX_DEPTH = 50
 _OR = "OR"
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A query's conditions, None for none, and the order it asks for: one of `modified`, `created`, each also `-asc`."""
+    """A query's conditions, None for none, and the order it asks for, one of `SORTS`.
+
+    `remark` says what was not closed, and where.
+    """
 
     tree: Node | None
     sort: str | None
+    remark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +81,13 @@ class Parser:
     now: datetime
     at: int = 0
     sort: str | None = None
+    _remark: str | None = None
     _depth: int = 0
 
     def parse(self) -> Parsed:
         """The whole query. Raises QueryError pointing at the character at fault."""
         tree = self._either(_Scope())
-        return Parsed(None if _is_nothing(tree) else tree, self.sort)
+        return Parsed(None if _is_nothing(tree) else tree, self.sort, self._remark)
 
     # ---- structure
 
@@ -130,6 +137,8 @@ class Parser:
                 return self._group(scope)
             case '"' | "'" | "/":
                 quoted = self._quoted(scope)
+                if scope.in_value and isinstance(quoted, Phrase) and (sign := _SIGN.match(quoted.text)):
+                    return Compared(sign[1], quoted.text[sign.end() :])
                 return self._word(scope) if quoted is None else quoted
             case "[":
                 found = None if scope.in_value else self._property(scope)
@@ -148,7 +157,7 @@ class Parser:
         self.at += 1
         node = self._deeper(self._either, _Scope(")", scope.in_value))
         if self.at >= len(self.text):
-            raise QueryError("A closing bracket is missing.", start)
+            self._miss("A closing bracket", start)
         self.at += 1
         return node
 
@@ -184,7 +193,7 @@ class Parser:
             if mark == "/" and self._closing(mark, scope, with_sets=False) is not None:
                 raise QueryError("A set of this pattern is not closed.", self.text.index("[", start))
             if mark == '"' and self.text[start + 1 :].strip() and '"' not in self.text[start + 1 :]:
-                raise QueryError("A closing quote is missing.", start)
+                self._miss("A closing quote", start)
             return None
         inner = self.text[start + 1 : end]
         if mark == "/":
@@ -247,7 +256,11 @@ class Parser:
         """A group, phrase or pattern, or a text that ends at a blank."""
         if self.text[self.at] == "(":
             return self._group(scope)
-        quoted = self._quoted(scope) if self.text[self.at] in "\"'/" else None
+        start = self.at
+        quoted = self._quoted(scope) if self.text[start] in "\"'/" else None
+        if quoted is None and self.text[start] == '"' and '"' not in self.text[start + 1 :]:
+            self.at = len(self.text)
+            return Phrase(self.text[start + 1 :], start)
         return self._word(scope) if quoted is None else quoted
 
     def _of_time(self, name: str, scope: _Scope) -> Node:
@@ -257,8 +270,8 @@ class Parser:
         start += isinstance(value, Phrase)
         match name:
             case "sort":
-                if text.casefold() not in _SORTS:
-                    raise QueryError(f"The order is one of {', '.join(_SORTS)}.", start)
+                if text.casefold() not in SORTS:
+                    raise QueryError(f"The order is one of {', '.join(SORTS)}.", start)
                 self.sort = text.casefold()
                 return _NOTHING
             case "after":
@@ -275,7 +288,7 @@ class Parser:
             return None
         if "]" not in self.text[start:]:
             if _BEGINS_PROPERTY.match(self.text, start):
-                raise QueryError("A closing bracket is missing.", start)
+                self._miss("A closing bracket", start)
             return None
         self.at += 1
         name = self._deeper(self._either, _Scope(":]", in_value=True))
@@ -288,6 +301,9 @@ class Parser:
             return None
         self.at += 1
         return Property(_one_name(name), None if value is None or _is_nothing(value) else value)
+
+    def _miss(self, what: str, position: int) -> None:
+        self._remark = self._remark or f"{what} is missing for the one at character {position + 1}."
 
     # ---- characters
 

@@ -1,7 +1,7 @@
-"""JavaScript's regular expressions, as `/…/` in a query, translated to those of the `regex` package.
+r"""JavaScript's regular expressions, as `/…/` in a query, translated to those of the `regex` package.
 
-Both languages agree on most of what people write. What differs is rewritten (`\\k<name>`, `[^]`, a lone brace, an escape
-that means nothing in JavaScript and something here); what JavaScript itself refuses is refused.
+Both languages agree on most of what people write. What differs is rewritten (`\k<name>`, `[^]`, a lone brace, an
+escape that means nothing in JavaScript and something here); what JavaScript itself refuses is refused.
 """
 
 from __future__ import annotations
@@ -215,4 +215,3 @@ class _Translator:
 
     def _fault(self, message: str, at: int) -> QueryError:
         return QueryError(f"{message}.", self._position + at)
-

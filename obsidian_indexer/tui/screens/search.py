@@ -16,10 +16,11 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, OptionList
 
-from obsidian_indexer.errors import IndexerError
+from obsidian_indexer.errors import IndexerError, QueryError
 from obsidian_indexer.options import Options
 from obsidian_indexer.records import Hit, SearchResult
 from obsidian_indexer.sanitize import clean_line
+from obsidian_indexer.search.syntax.caret import pointed
 from obsidian_indexer.tui.opening import editor_command
 from obsidian_indexer.tui.passage import Passage, passage_window
 from obsidian_indexer.tui.rows import DIM, fit, spread
@@ -69,6 +70,7 @@ class SearchScreen(BaseScreen):
         self._similar_to: Hit | None = None
         self._left: list[Left] = []
         self._problem: str | None = None
+        self._problem_at: int | None = None
         self._read: Hit | None = None
 
     def body(self) -> Iterable[Widget]:
@@ -114,7 +116,7 @@ class SearchScreen(BaseScreen):
         self._ask()
 
     def _ask(self) -> None:
-        self._problem = None
+        self._problem = self._problem_at = None
         self._similar_to = None
         self._left.clear()
         if not self._query:
@@ -141,6 +143,7 @@ class SearchScreen(BaseScreen):
         except IndexerError as error:
             # Words found so far stay on screen; only the refinement failed.
             self._problem = str(error)
+            self._problem_at = error.position if isinstance(error, QueryError) else None
         except Exception:
             self._refining = False
             raise
@@ -188,7 +191,7 @@ class SearchScreen(BaseScreen):
         if hit is None:
             return
         self._refining = True
-        self._problem = None
+        self._problem = self._problem_at = None
         start(self, partial(self._answer_similar, hit), "search")
 
     async def _answer_similar(self, hit: Hit) -> None:
@@ -210,7 +213,8 @@ class SearchScreen(BaseScreen):
         """From the similar notes to the row they were asked for, from the note alone to the list, else to the menu."""
         if self._left:
             self.workers.cancel_group(self, "search")
-            self._refining, self._problem = False, None
+            self._refining = False
+            self._problem = self._problem_at = None
             left = self._left.pop()
             self._similar_to = left.similar_to
             self._take(left.answer, left.hit)
@@ -338,6 +342,10 @@ class SearchScreen(BaseScreen):
     def _draw_notice(self) -> None:
         line = self.query_one("#notice", Line)
         text = Content.styled(self._notice(), "$text-warning")
+        if self._problem is not None and self._problem_at is not None:
+            line.show(text.append(Content.styled("\n" + pointed(self._query, self._problem_at), DIM)))
+            line.display = True
+            return
         # Its own width is 0 while it is hidden; it has the margins of the line above it.
         width = self.query_one("#answer", Line).content_size.width
         if text.cell_length > width and not self.has_class("-whole-notice"):

@@ -1,0 +1,141 @@
+"""What answers a query: the model that made the stored vectors, never another one, and those vectors in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from obsidian_indexer.embed.batch import Embedder
+from obsidian_indexer.embed.loaded import LoadedModel
+from obsidian_indexer.embed.spec import ModelSpec, resolve_model
+from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
+from obsidian_indexer.errors import ModelError
+from obsidian_indexer.options import Options
+from obsidian_indexer.search.legs import LiveVectors
+from obsidian_indexer.search.searcher import Meaning, Nearest, Searcher
+from obsidian_indexer.store.ann import AnnIndex
+from obsidian_indexer.store.catalog import Catalog
+from obsidian_indexer.store.vectors import StoredModel
+from obsidian_indexer.vault import obsidian_uri
+
+
+class Answering:
+    """Joins catalogue, vector store and model for searches, from any thread.
+
+    `catalog` gives the calling thread's connection, `ann` the vector store while it is open in this process.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        loaded: LoadedModel,
+        catalog: Callable[[], Catalog],
+        ann: Callable[[], AnnIndex | None],
+    ) -> None:
+        self._options = options
+        self._loaded = loaded
+        self._catalog = catalog
+        self._ann = ann
+        self._live: tuple[tuple[int, str | None], LiveVectors] | None = None
+        self._live_lock = threading.Lock()
+
+    def searcher(self) -> Searcher:
+        """What answers queries now, on this thread."""
+        catalog = self._catalog()
+        model = catalog.vectors.active()
+        meaning = None
+        if model is not None:
+            meaning = Meaning(model, lambda: self._live_vectors(model), self._nearest(catalog, model))
+        return Searcher(
+            catalog,
+            self._options.search,
+            meaning=meaning,
+            embedder=lambda: self._query_embedder(model),
+            tokenizer=lambda: self._query_tokenizer(model),
+            uri=self._passage_uri,
+        )
+
+    def wanted_model(self) -> ModelSpec:
+        """The model that the settings name; left at 'default', that of the index. Raises ModelError."""
+        options = self._options.embedding
+        active = self._catalog().vectors.active()
+        if options.model == "default" and active is not None:
+            options = replace(options, model=active.source)
+        return resolve_model(options)
+
+    def other_model(self) -> str | None:
+        """What to say when the settings name another model than the one that answers."""
+        active = self._catalog().vectors.active()
+        if active is None or self._options.embedding.model == "default":
+            return None
+        try:
+            wanted = self.wanted_model().name
+        except ModelError as error:
+            return f"The index was made with {active.name}, which answers. {error}"
+        if wanted == active.name:
+            return None
+        return f"The index was made with {active.name}, which answers. Run 'index --model {wanted}' to change to it."
+
+    def _passage_uri(self, path: str, headings: Sequence[str]) -> str:
+        return obsidian_uri(self._options.vault_path.name, path, heading=headings or None)
+
+    def _query_embedder(self, model: StoredModel | None) -> Embedder:
+        """The model that made the stored vectors, never another one."""
+        assert model is not None
+        return self._loaded.get(self._answering_model(model), model.dtype)
+
+    def _query_tokenizer(self, model: StoredModel | None) -> TextTokenizer:
+        """That model's tokenizer, without the model."""
+        assert model is not None
+        loaded = self._loaded.now()
+        if loaded is not None and loaded.spec.identity == model.identity:
+            return loaded.tokenizer
+        return load_tokenizer(self._answering_model(model))
+
+    def _answering_model(self, model: StoredModel) -> ModelSpec:
+        spec = resolve_model(replace(self._options.embedding, model=model.source))
+        if spec.identity != model.identity:
+            raise ModelError(
+                f"The index was made with {model.name}, whose files or prompts have changed. Run 'index' to renew it."
+            )
+        return spec
+
+    def _nearest(self, catalog: Catalog, model: StoredModel) -> Nearest | None:
+        """The store's search, where it is open and the vault too large to compare every vector."""
+        ann = self._ann()
+        if ann is None or ann.model != model or catalog.vectors.count(model.id) <= self._options.search.exact_below:
+            return None
+        return ann.query
+
+    def _live_vectors(self, model: StoredModel) -> LiveVectors:
+        """Every live vector in memory, read again when the catalogue has changed."""
+        catalog = self._catalog()
+        stamp = (model.id, catalog.meta("version"))
+        with self._live_lock:
+            if self._live is None or self._live[0] != stamp:
+                self._live = (stamp, LiveVectors(*catalog.vectors.live(model)))
+            return self._live[1]
+
+    def model_line(self) -> str:
+        """The model in one line: name, engine, device and number format, and what is missing."""
+        active, loaded = self._catalog().vectors.active(), self._loaded.now()
+        line = f"{active.name} · {active.dtype}" if active is not None else ""
+        if loaded is not None:
+            engine = loaded.engine
+            parts = (loaded.spec.name, f"{engine.name} on {engine.device}", engine.dtype, engine.detail)
+            line = " · ".join(part for part in parts if part)
+        try:
+            name = self.wanted_model().name
+        except ModelError as error:
+            return f"{line} · {error}" if line else str(error)
+        if active is not None and active.name != name:
+            return f"{line} · index again to change to {name}"
+        return line or f"{name} · not loaded"
+
+    def warm(self) -> None:
+        """Load what the first query needs. Raises ModelError."""
+        model = self._catalog().vectors.active()
+        if model is not None:
+            self._query_embedder(model).embed_query("warm")
+            self._live_vectors(model)
