@@ -14,6 +14,7 @@ import json
 import sys
 import tempfile
 import time
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -55,6 +56,14 @@ class Timed:
         self.cpu_seconds.append(time.process_time() - cpu)
 
 
+@dataclass(frozen=True)
+class EncodedTexts:
+    """The texts from `start` on, as token ids."""
+
+    start: int
+    encoded: list[TokenIds]
+
+
 def read_passages(vault: str, most: int) -> list[str]:
     """The passages of a vault as the index cuts them; `most` of them spread evenly, 0 for all."""
     import config
@@ -74,14 +83,14 @@ def read_passages(vault: str, most: int) -> list[str]:
 def embed(embedder: Embedder, texts: Sequence[str], window: int) -> Vectors:
     """Texts to vectors as the index does it: windows tokenised ahead in a thread, batches by length."""
 
-    def windows() -> Iterator[tuple[int, list[TokenIds]]]:
+    def windows() -> Iterator[EncodedTexts]:
         for start in range(0, len(texts), window):
-            yield start, embedder.tokenizer.encode(texts[start : start + window], embedder.spec.document_prompt)
+            encoded = embedder.tokenizer.encode(texts[start : start + window], embedder.spec.document_prompt)
+            yield EncodedTexts(start, [array("i", ids) for ids in encoded])
 
     out = np.zeros((len(texts), embedder.engine.dim), np.float32)
-    for start, encoded in prefetch(windows()):
-        for result in embedder.run(encoded):
-            out[[start + row for row in result.rows]] = result.vectors
+    for part, result in embedder.stream(prefetch(windows())):
+        out[[part.start + row for row in result.rows]] = result.vectors
     return out
 
 
@@ -96,7 +105,7 @@ def ready_batches(embedder: Embedder, encoded: Sequence[TokenIds]) -> list[list[
     """All batches of a run."""
     step = embedder.engine.width_step
     lengths = [-(-len(ids) // step) * step for ids in encoded]
-    return [[encoded[row] for row in rows] for rows in plan_batches(lengths, lambda: embedder.engine.token_budget)]
+    return [[encoded[row] for row in rows] for rows in plan_batches(lengths, lambda: embedder.token_budget)]
 
 
 def make_int8(spec: ModelSpec, builds: Builds, texts: Sequence[str]) -> dict[str, object]:

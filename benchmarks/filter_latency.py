@@ -2,8 +2,9 @@
 
     python benchmarks/filter_latency.py --notes 10000
 
-The notes are synthetic: forty lines each in English or Korean, with headings, tasks, tags, properties and dates, parsed
-and written as real ones are, without vectors. Medians of ten evaluations after two to warm up. Prints one JSON object.
+The notes are synthetic: forty lines each in English or Korean, with headings, tasks, tags, properties and dates, five
+hundred texts under as many names as asked for, parsed and written as real ones are, without vectors. Medians of ten
+evaluations after two to warm up. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.machine import machine
 from obsidian_indexer.options import VaultOptions
-from obsidian_indexer.records import FileStat
+from obsidian_indexer.records import FileStat, Note
 from obsidian_indexer.search.filters import select
 from obsidian_indexer.search.query import parse_query
 from obsidian_indexer.store.catalog import Catalog
@@ -32,7 +33,8 @@ from obsidian_indexer.store.note_rows import make_rows
 from obsidian_indexer.store.notes import IndexedNote
 from obsidian_indexer.vault import parse_file
 
-_LINES, _WORDS = 40, 12
+_LINES, _WORDS, _TEXTS = 40, 12, 500
+_NEW_YEAR_NS, _DAY_NS = 1_767_225_600_000_000_000, 86_400_000_000_000
 _RUNS, _WARM_UP = 10, 2
 _STEMS = ("회의", "기록", "연결", "정리", "생각", "계획", "노트", "블록")
 _QUERIES = (
@@ -62,15 +64,17 @@ _QUERIES = (
 def build(data_dir: Path, n_notes: int) -> None:
     """Write a catalogue of these many notes."""
     rng = np.random.default_rng(7)
+    texts = [_note(number, rng) for number in range(min(n_notes, _TEXTS))]
     with Catalog.open(data_dir) as catalog:
         for first in range(0, n_notes, 500):
             with catalog.transaction():
                 for number in range(first, min(first + 500, n_notes)):
-                    catalog.notes.replace(_note(number, rng))
+                    path, moment = f"area{number % 20}/note{number}.md", _NEW_YEAR_NS + number % 90 * _DAY_NS
+                    rows = make_rows(replace(texts[number % _TEXTS], path=path), ())
+                    catalog.notes.replace(IndexedNote(FileStat(path, moment, 1), 2, "bench", rows))
 
 
-def _note(number: int, rng: np.random.Generator) -> IndexedNote:
-    path = f"area{number % 20}/note{number}.md"
+def _note(number: int, rng: np.random.Generator) -> Note:
     status, day = ("Draft", "Done", "Published")[number % 3], number % 28 + 1
     lines = ["---", f"status: {status}", f"rating: {number % 10}", f"created: 2026-{number % 3 + 1:02}-{day:02}", "---"]
     for line in range(_LINES):
@@ -79,9 +83,7 @@ def _note(number: int, rng: np.random.Generator) -> IndexedNote:
         mark = "\n## " if line % 10 == 0 else "- [ ] " if line % 10 == 7 else "\n" if line % 10 == 3 else ""
         lines.append(mark + " ".join(words))
     lines += ["", "#work" if number % 10 == 0 else "#home/garden"]
-    note = replace(parse_file(path, "\n".join(lines).encode(), VaultOptions()), path=path)
-    moment = 1_767_225_600_000_000_000 + number % 90 * 86_400_000_000_000
-    return IndexedNote(FileStat(path, moment, 1), 2, "bench", make_rows(note, ()))
+    return parse_file("note.md", "\n".join(lines).encode(), VaultOptions())
 
 
 def timed(evaluate: Callable[[], int]) -> dict[str, float]:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 
 from obsidian_indexer.embed.batch import Embedder
@@ -21,7 +22,6 @@ from obsidian_indexer.errors import NoteError, QueryError, VaultError
 from obsidian_indexer.events import CancelToken, Event, EventSink, PauseToken, Progress, SyncedEvent, ignore_event
 from obsidian_indexer.options import Options
 from obsidian_indexer.pace import Pace
-from obsidian_indexer.priority import lower_libraries
 from obsidian_indexer.records import IndexReport, Scope, SearchResult, Status, VaultLink
 from obsidian_indexer.search.answering import Answering
 from obsidian_indexer.search.graph import LinkGraph
@@ -200,9 +200,7 @@ class Engine:
 
     def embedder(self, spec: ModelSpec, dtype: str | None, work: Workload) -> Embedder:
         """The model, loaded on the engine that serves the work best, and kept. Raises ModelError."""
-        embedder = self._model.get(spec, dtype, work)
-        lower_libraries(self.options.embedding.nice)
-        return embedder
+        return self._model.get(spec, dtype, work)
 
     def can_answer(self, spec: ModelSpec, dtype: str) -> bool:
         """Whether queries can be embedded in this number format as things are."""
@@ -232,11 +230,14 @@ class Engine:
         explain: bool = False,
         plain: bool = False,
         sort: str | None = None,
+        rerank: bool | None = None,
     ) -> SearchResult:
         """The best notes for a query (passages, with `group='chunk'`), from any thread.
 
         With `plain`, query and mode are taken at their word: no operators, no leg that stands in for another. `sort` is
-        the order where the query names none. Raises QueryError pointing at what in the query cannot be.
+        the order where the query names none. `rerank` is whether the reranker reads the best results; None leaves it to
+        the settings, which rerank all but a search by keyword. Raises QueryError pointing at what in the query cannot
+        be.
         """
         result = self._answering.searcher().search(
             query,
@@ -246,6 +247,7 @@ class Engine:
             explain=explain,
             plain=plain,
             sort=sort,
+            rerank=rerank,
         )
         if result.notice is None and result.mode != "keyword":
             return replace(result, notice=self._answering.other_model())
@@ -258,14 +260,17 @@ class Engine:
         k: int | None = None,
         mode: str | None = None,
         group: str = "note",
+        explain: bool = False,
         sort: str | None = None,
+        rerank: bool | None = None,
     ) -> Iterator[tuple[str, SearchResult]]:
         """Answers to many (id, query) pairs, in order; a query that is in error is taken as plain words."""
+        ask = partial(self.search, k=k, mode=mode, group=group, explain=explain, sort=sort, rerank=rerank)
         for name, query in queries:
             try:
-                yield name, self.search(query, k=k, mode=mode, group=group, sort=sort)
+                yield name, ask(query)
             except QueryError as error:
-                result = self.search(query, k=k, mode=mode, group=group, sort=sort, plain=True)
+                result = ask(query, plain=True)
                 yield name, replace(result, notice=f"Taken as plain words: {error}")
 
     def similar(self, note: str, *, k: int | None = None) -> SearchResult:
@@ -303,9 +308,9 @@ class Engine:
         """Raises ModelError when the model that the settings name cannot be used here."""
         self._answering.wanted_model()
 
-    def warm(self) -> None:
-        """Load what the first query needs. Raises ModelError."""
-        self._answering.warm()
+    def warm(self, *, rerank: bool = True) -> None:
+        """Load what the first query needs, with `rerank` the reranker too where one is set. Raises ModelError."""
+        self._answering.warm(rerank=rerank)
 
     def note_text(self, path: str) -> str:
         """An indexed note as it is on disk now. Raises NoteError when it is unknown or cannot be read."""
@@ -346,6 +351,7 @@ class Engine:
             self._close_ann()
             self._lock.release()
         self._model.close()
+        self._answering.close()
         for catalog in self._catalogs:
             catalog.close()
         self._catalogs.clear()

@@ -114,6 +114,11 @@ class SearchOptions:
     exact_below: int = setting(50_000, "Up to this many vectors every one is compared; above, the store answers.", ge=0)
     candidates: int = setting(200, "Passages each leg hands to the fusion.", ge=10)
     semantic_weight: float = setting(0.5, "Share of the semantic leg in the fused score.", ge=0.0, le=1.0)
+    rerank_model: str = setting(
+        "", "A cross-encoder, by hub name or folder, that puts the best results in order; empty is none."
+    )
+    rerank_candidates: int = setting(30, "Results that the reranker reads.", ge=1, le=1000)
+    rerank_ms: int = setting(1000, "Time for it; what is not read by then keeps its place.", ge=1)
     snippet_chars: int = setting(240, "Length of a result's snippet in characters.", ge=40)
 
 

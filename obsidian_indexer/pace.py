@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from obsidian_indexer.events import CancelToken, PauseToken, Progress
 from obsidian_indexer.options import EmbedOptions
+from obsidian_indexer.priority import lower_libraries
 
 ON_BATTERY = "on battery"
 # While it rests or is paused, a run looks this often whether that has changed.
@@ -24,6 +25,8 @@ _LEAST_REST_S = 0.005
 _CREDIT_S = 0.5
 # How often child processes and the power supply are looked at.
 _CHILDREN_S, _POWER_S = 0.1, 5.0
+# Libraries start their threads when they first compute; how often new ones are looked for.
+_LOWER_S = 1.0
 
 
 def usable_cores() -> int:
@@ -147,6 +150,9 @@ class Pace:
         self._progress = progress or Progress()
         self._budget = CpuBudget(options.cpu_fraction, clock=clock) if options.cpu_fraction < 1 else None
         self._power = PowerGuard(self._pause, battery, clock) if options.pause_on_battery else None
+        self._nice = options.nice
+        self._clock = clock
+        self._lowered = float("-inf")
 
     @property
     def paused(self) -> bool:
@@ -158,6 +164,9 @@ class Pace:
     def check(self) -> None:
         """Wait while paused, then rest as the CPU share asks. Raises Cancelled, also while it waits."""
         self.cancel.check()
+        if self._nice and self._clock() - self._lowered >= _LOWER_S:
+            lower_libraries(self._nice)
+            self._lowered = self._clock()
         if self.paused:
             self._wait()
         if self._budget is not None:

@@ -254,6 +254,40 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one leg says of a hit: its rank (1 is best), its score in [0, 1], and that score's weight in the sum.
+
+    `detail` says what rank and score do not: a cosine, the notes that link here.
+    """
+
+    leg: str
+    rank: int
+    score: float
+    weight: float
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedTerm:
+    """A term of the query that a hit holds, and its part of the BM25 score of the passage and of the whole note.
+
+    A part is 0 where the term does not stand; the parts of all terms add up to the score.
+    """
+
+    term: str
+    passage: float
+    note: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How a hit came by its score: what each leg says of it, and the terms of the query that it holds."""
+
+    legs: tuple[Evidence, ...]
+    terms: tuple[MatchedTerm, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One search result. Ranks are 1-based within their leg, None where the leg did not find it.
 
@@ -271,7 +305,7 @@ class Hit:
     semantic_rank: int | None
     similarity: float | None
     uri: str
-    explanation: Mapping[str, object] | None = None
+    explanation: Explanation | None = None
 
 
 @dataclass(frozen=True, slots=True)

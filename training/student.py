@@ -24,8 +24,8 @@ def companions_mean(
 ) -> NDArray[np.float32]:
     """float32[size - len(rows), dim]: a start for each new piece.
 
-    The mean of the old rows of the six English tokens with the highest n²/(n_ko·n_en), n being the pairs that hold
-    both; for a piece met in few pairs or none, mixed with a random direction of the same length.
+    The mean, weighted by score, of the old rows of the six English tokens with the highest n²/(n_ko·n_en), n being
+    the pairs that hold both; for a piece met in few pairs or none, mixed with a random direction of the same length.
     """
     from scipy.sparse import csr_matrix
 
@@ -44,9 +44,10 @@ def companions_mean(
             continue
         tokens, n = both.indices[lo:hi], both.data[lo:hi]
         score = n * n / (n_ko[n_old + piece] * n_en[tokens])
-        best = tokens[np.argsort(-score)[:_COMPANIONS]]
+        best = np.argsort(-score)[:_COMPANIONS]
+        mean = np.average(rows[tokens[best]], axis=0, weights=score[best])
         sure = n_ko[n_old + piece] / (n_ko[n_old + piece] + _SURE_AT)
-        start[piece] = sure * rows[best].mean(axis=0) + (1 - sure) * own[piece]
+        start[piece] = sure * mean + (1 - sure) * own[piece]
     return start
 
 

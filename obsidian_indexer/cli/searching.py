@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from textwrap import indent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
@@ -25,6 +25,18 @@ if TYPE_CHECKING:
     from obsidian_indexer.engine import Engine
 
 DONE, USAGE = 0, 2
+
+
+class Asked(TypedDict):
+    """How queries are to be answered, as `Engine.search` takes it."""
+
+    k: int | None
+    mode: str | None
+    group: str
+    explain: bool
+    sort: str | None
+    rerank: bool | None
+
 
 _results = click.option("-k", "k", type=click.IntRange(min=1), metavar="N", help="Results shown.")
 
@@ -46,6 +58,7 @@ _results = click.option("-k", "k", type=click.IntRange(min=1), metavar="N", help
     help="Order by date, the newest first, or with -asc the oldest; the best results, not all.",
 )
 @click.option("--explain", is_flag=True, help="Show how each score came about.")
+@click.option("--rerank/--no-rerank", default=None, help="Let the cross-encoder of search.rerank_model order the best.")
 @click.option(
     "--queries",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
@@ -61,6 +74,7 @@ def search(
     group: str,
     sort: str | None,
     explain: bool,
+    rerank: bool | None,
     queries: Path | None,
 ) -> int:
     """Search for QUERY by words, by meaning, or both."""
@@ -74,11 +88,12 @@ def search(
             if _needs_model(query, mode or engine.options.search.mode):
                 # Before the query, so that its time is its own. Without a model the search says so and goes by keyword.
                 with suppress(IndexerError):
-                    engine.warm()
+                    engine.warm(rerank=rerank is not False)
+            ask: Asked = {"k": k, "mode": mode, "group": group, "explain": explain, "sort": sort, "rerank": rerank}
             if queries is not None:
-                _answer_all(engine, queries, k=k, mode=mode, group=group, explain=explain, sort=sort)
+                _answer_all(engine, queries, ask)
                 return DONE
-            result = engine.search(query or "", k=k, mode=mode, group=group, explain=explain, sort=sort)
+            result = engine.search(query or "", **ask)
         except QueryError as error:
             complain(f"Error: {error}" + ("" if error.position is None else _pointed(query or "", error.position)))
             return USAGE
@@ -105,16 +120,7 @@ def _needs_model(query: str | None, mode: str) -> bool:
     return mode != "keyword" and (query is None or bool(parse_query(query).words))
 
 
-def _answer_all(
-    engine: Engine,
-    queries: Path,
-    *,
-    k: int | None,
-    mode: str | None,
-    group: str,
-    explain: bool,
-    sort: str | None,
-) -> None:
+def _answer_all(engine: Engine, queries: Path, ask: Asked) -> None:
     """Answer each line of a file as it is read; `_id` comes back as it was given, whatever its type."""
     given: list[object] = []
 
@@ -123,8 +129,8 @@ def _answer_all(
             given.append(identity)
             yield str(number), text
 
-    for number, result in engine.search_many(numbered(), k=k, mode=mode, group=group, sort=sort):
-        write_json({"_id": given[int(number)], **search_object(result, explain=explain)})
+    for number, result in engine.search_many(numbered(), **ask):
+        write_json({"_id": given[int(number)], **search_object(result, explain=ask["explain"])})
 
 
 def _read_queries(path: Path) -> Iterator[tuple[object, str]]:

@@ -11,7 +11,17 @@ from obsidian_indexer.cli.progress import duration, plural
 from obsidian_indexer.cli.stream import emit
 from obsidian_indexer.events import ChangeEvent, Event, FailureEvent, NoticeEvent, SyncedEvent, WatchStateEvent
 from obsidian_indexer.options import SettingRow
-from obsidian_indexer.records import ChangeKind, Chunk, Hit, IndexReport, Note, SearchResult, Status
+from obsidian_indexer.records import (
+    ChangeKind,
+    Chunk,
+    Explanation,
+    Hit,
+    IndexReport,
+    MatchedTerm,
+    Note,
+    SearchResult,
+    Status,
+)
 from obsidian_indexer.sanitize import clean_block, clean_line
 
 if TYPE_CHECKING:
@@ -106,12 +116,29 @@ def _hit(rank: int, hit: Hit, *, explain: bool) -> Iterator[RenderableType]:
     yield head
     yield Padding(Text(_breadcrumb(hit.title, hit.headings), "cyan"), (0, 0, 0, 4), expand=False)
     yield Padding(Text(clean_line(hit.snippet)), (0, 0, 0, 4), expand=False)
-    if explain:
-        legs = f"keyword rank {hit.keyword_rank or '-'} · semantic rank {hit.semantic_rank or '-'} · similarity "
-        legs += "-" if hit.similarity is None else f"{hit.similarity:.3f}"
-        yield Padding(Text(legs, "dim"), (0, 0, 0, 4), expand=False)
-        for name, value in (hit.explanation or {}).items():
-            yield Padding(Text(clean_line(f"{name}: {value}"), "dim"), (0, 0, 0, 4), expand=False)
+    if explain and hit.explanation is not None:
+        yield Padding(_explanation(hit.explanation), (0, 0, 0, 4), expand=False)
+
+
+def _explanation(explanation: Explanation) -> RenderableType:
+    """A line for each leg, in columns, and one for the terms that the hit holds."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    legs = Table.grid(padding=(0, 2))
+    for found in explanation.legs:
+        values = (found.leg, f"rank {found.rank}", f"score {found.score:.3f}", f"weight {found.weight:.2f}")
+        legs.add_row(*(Text(clean_line(value), "dim") for value in (*values, found.detail or "")))
+    if not explanation.terms:
+        return legs
+    terms = " · ".join(_term(term) for term in explanation.terms)
+    return Group(legs, Text(clean_line(f"terms (BM25)  {terms}"), "dim"))
+
+
+def _term(term: MatchedTerm) -> str:
+    """A term and what it adds to the passage's score, or where it stands elsewhere in the note, to the note's."""
+    return f"{term.term} {term.passage:.2f}" if term.passage else f"{term.term} {term.note:.2f} in the note"
 
 
 def _breadcrumb(title: str, headings: Sequence[str]) -> str:

@@ -95,6 +95,11 @@ class Embedder:
         return cls(spec, load_tokenizer(spec), load_engine(spec, options, builds, choice), options)
 
     @property
+    def token_budget(self) -> int:
+        """Padded tokens that the next batch may have."""
+        return self._budget.tokens
+
+    @property
     def ran_out_of_memory(self) -> bool:
         """Whether a batch was too large and had to be halved."""
         return self._budget.ran_out

@@ -25,10 +25,12 @@ from obsidian_indexer.options import EmbedOptions
 
 Vectors = NDArray[np.float32]
 
-# A build is made in the course of a run when it saves the run more than it costs (benchmarks/embed_throughput.py, two
-# cores): int8 takes 15 s to make and 22 µs a token instead of 33 in bfloat16, so 1.4 million tokens pay for it; a
-# conversion takes 10 s and saves torch's 17 µs a token. Both sides grow alike with the model and shrink with the cores.
-INT8_PAYS_TOKENS, CONVERSION_PAYS_TOKENS = 1_500_000, 600_000
+# On two cores (benchmarks/embed_throughput.py) int8 takes 2.5 s to make and saves so many µs a token, a conversion takes
+# 10 s and saves 17 µs against torch. Both sides grow alike with the model and shrink with the cores.
+_INT8_S, _SAVED_US = 2.5, {"bfloat16": 11, "float32": 38}
+# Notes change, so what a run embeds is about half of what the index will embed with the engine made for it.
+_INT8_USES = 2
+CONVERSION_PAYS_TOKENS = 600_000
 # Where a graphics processor that torch can use announces itself under Linux (NVIDIA, AMD, WSL).
 _ACCELERATORS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
@@ -127,8 +129,15 @@ def _obstacle(options: EmbedOptions, wanted: str | None) -> str | None:
     if wanted == "float16":
         return "it computes no float16 on the CPU"
     if importlib.util.find_spec("openvino") is None:
-        return "it is not installed (pip install openvino nncf)"
+        return "it is not installed (pip install openvino)"
     return None
+
+
+def int8_pays_tokens(spec: ModelSpec) -> int:
+    """Pending tokens from which on an int8 build is worth its making; a model that must be converted takes longer."""
+    saved_us = _SAVED_US["bfloat16" if cpu_has_bfloat16() else "float32"]
+    tokens = round(_INT8_S * 1e6 / (_INT8_USES * saved_us))
+    return tokens if _unreadable(spec) is None else max(tokens, CONVERSION_PAYS_TOKENS)
 
 
 def _accelerator(options: EmbedOptions) -> bool:
@@ -194,7 +203,7 @@ def _int8(case: _Case) -> Choice:
     refusal = case.why_not(BuildKind.INT8)
     if case.work is None and case.wanted == "int8":
         raise ModelError("The int8 engine that made this index is missing or damaged. Run 'index' to make it again.")
-    if refusal is None and case.work is not None and (case.wanted == "int8" or case.may_make(INT8_PAYS_TOKENS)):
+    if refusal is None and (case.wanted == "int8" or case.may_make(int8_pays_tokens(case.spec))):
         return Choice("openvino", "int8", BuildKind.INT8, make=True)
     return Choice("", why=f"no int8 engine: {refusal}" if refusal and case.wanted == "int8" else "")
 

@@ -20,7 +20,7 @@ from obsidian_indexer.embed.openvino_engine import OpenVinoEngine, compile_graph
 from obsidian_indexer.embed.openvino_graph import UnsupportedModel, read_graph, read_layout
 from obsidian_indexer.embed.quantise import quantise
 from obsidian_indexer.embed.spec import ModelSpec
-from obsidian_indexer.embed.tokens import TextTokenizer, TokenIds, load_tokenizer
+from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
 from obsidian_indexer.events import CancelToken
 from obsidian_indexer.pace import Pace
 from obsidian_indexer.priority import lower_process

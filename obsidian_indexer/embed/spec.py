@@ -82,7 +82,7 @@ def resolve_model(options: EmbedOptions) -> ModelSpec:
         folder = _from_hub(name, allow_download=options.allow_download)
         source = name
     _refuse_unsafe(name, folder, options)
-    query, document = prompts_of(name, _read(folder / "config_sentence_transformers.json"))
+    query, document = prompts_of(name, read_json(folder / "config_sentence_transformers.json"))
     return ModelSpec(
         name=name,
         folder=folder,
@@ -136,7 +136,7 @@ def _refuse_unsafe(name: str, folder: Path, options: EmbedOptions) -> None:
             f"The model '{name}' has no safetensors weights. Pickled weights can run code and are refused; convert "
             "the model, or choose another."
         )
-    if not options.trust_remote_code and "auto_map" in _read(folder / "config.json"):
+    if not options.trust_remote_code and "auto_map" in read_json(folder / "config.json"):
         raise ModelError(
             f"The model '{name}' brings its own Python code. Set embedding.trust_remote_code = true only if you trust "
             "its author."
@@ -145,11 +145,11 @@ def _refuse_unsafe(name: str, folder: Path, options: EmbedOptions) -> None:
 
 def _window(folder: Path) -> int:
     """Tokens the model reads, special tokens included."""
-    declared = _read(folder / "sentence_bert_config.json").get("max_seq_length")
+    declared = read_json(folder / "sentence_bert_config.json").get("max_seq_length")
     if isinstance(declared, int) and declared > 0:
         return declared
-    tokenizer = _read(folder / "tokenizer_config.json").get("model_max_length")
-    config = _read(folder / "config.json")
+    tokenizer = read_json(folder / "tokenizer_config.json").get("model_max_length")
+    config = read_json(folder / "config.json")
     positions = config.get("max_position_embeddings")
     if isinstance(positions, int) and config.get("model_type") in ("roberta", "xlm-roberta", "camembert", "mpnet"):
         positions -= 2  # these count positions from the padding index on
@@ -178,7 +178,8 @@ def _digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """One of a model's small files; {} where there is none. Raises ModelError."""
     try:
         value = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:

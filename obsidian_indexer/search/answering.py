@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.loaded import LoadedModel
+from obsidian_indexer.embed.rerank import LoadedReranker
 from obsidian_indexer.embed.spec import ModelSpec, resolve_model
 from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
 from obsidian_indexer.errors import ModelError
@@ -37,6 +39,7 @@ class Answering:
         self._loaded = loaded
         self._catalog = catalog
         self._ann = ann
+        self._reranker = LoadedReranker(options.search.rerank_model, options.embedding)
         self._live: tuple[tuple[int, str | None], LiveVectors] | None = None
         self._live_lock = threading.Lock()
 
@@ -54,6 +57,7 @@ class Answering:
             embedder=lambda: self._query_embedder(model),
             tokenizer=lambda: self._query_tokenizer(model),
             uri=self._passage_uri,
+            reranker=self._reranker.get if self._options.search.rerank_model else None,
         )
 
     def wanted_model(self) -> ModelSpec:
@@ -133,9 +137,16 @@ class Answering:
             return f"{line} · index again to change to {name}"
         return line or f"{name} · not loaded"
 
-    def warm(self) -> None:
-        """Load what the first query needs. Raises ModelError."""
+    def warm(self, *, rerank: bool = True) -> None:
+        """Load what the first query needs, with `rerank` the reranker too where one is set. Raises ModelError."""
         model = self._catalog().vectors.active()
         if model is not None:
             self._query_embedder(model).embed_query("warm")
             self._live_vectors(model)
+        if rerank and self._options.search.rerank_model:
+            with suppress(ModelError):  # each search says so, and is answered without
+                self._reranker.get()
+
+    def close(self) -> None:
+        """Give the reranker's memory back."""
+        self._reranker.close()

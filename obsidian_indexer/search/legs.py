@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from obsidian_indexer.search.fusion import Leg
 from obsidian_indexer.search.query import match_expression, match_terms
 from obsidian_indexer.search.scope import Scope
 from obsidian_indexer.store.catalog import Catalog
@@ -19,22 +20,6 @@ from obsidian_indexer.store.vectors import StoredModel
 
 # Share of the whole note's BM25 in the keyword leg; the rest is the passage's own.
 _NOTE_SHARE = 0.4
-
-
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """What one leg found: a score in [0, 1] for each chunk id, and its rank (1 is best)."""
-
-    scores: Mapping[int, float] = field(default_factory=dict)
-    ranks: Mapping[int, int] = field(default_factory=dict)
-    similarities: Mapping[int, float] = field(default_factory=dict)
-
-    @classmethod
-    def ranked(cls, scores: Mapping[int, float], similarities: Mapping[int, float] | None = None) -> Leg:
-        """A leg of these scores; without `similarities`, the scores are cosines themselves."""
-        order = sorted(scores, key=lambda chunk_id: (-scores[chunk_id], chunk_id))
-        ranks = {chunk_id: rank for rank, chunk_id in enumerate(order, 1)}
-        return cls(scores, ranks, scores if similarities is None else similarities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +55,7 @@ def keyword_leg(catalog: Catalog, words: str, limit: int, scope: Scope) -> Leg:
     first = _first_chunks(catalog.connection, [note_id for note_id in of_note if note_id not in represented], scope)
     scores.update({chunk_id: _NOTE_SHARE * of_note[note_id] for note_id, chunk_id in first.items()})
     best = max(scores.values(), default=0.0) or 1.0
-    return Leg.ranked({chunk_id: score / best for chunk_id, score in scores.items()}, {})
+    return Leg.ranked({chunk_id: score / best for chunk_id, score in scores.items()}, {}, terms=terms)
 
 
 def semantic_leg(

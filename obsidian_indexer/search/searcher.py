@@ -10,20 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from obsidian_indexer.embed.batch import Embedder
+from obsidian_indexer.embed.rerank import Reranker
 from obsidian_indexer.embed.tokens import TextTokenizer
 from obsidian_indexer.errors import IndexerError, NoteError
 from obsidian_indexer.options import SearchOptions
-from obsidian_indexer.records import Hit, SearchResult
+from obsidian_indexer.records import Explanation, Hit, SearchResult
+from obsidian_indexer.search.explain import explain_places
 from obsidian_indexer.search.filters import Selection, select
-from obsidian_indexer.search.legs import Leg, LiveVectors, keyword_leg, notes_of_chunks, semantic_leg
+from obsidian_indexer.search.fusion import Fused, Leg, WeightedLeg, fuse
+from obsidian_indexer.search.legs import LiveVectors, keyword_leg, notes_of_chunks, semantic_leg
 from obsidian_indexer.search.listing import DATES, bare_files, date_key, in_order, list_all
 from obsidian_indexer.search.query import Query, parse_query, plain_query
+from obsidian_indexer.search.rerank import rerank as rerank_best
 from obsidian_indexer.search.scope import Scope
 from obsidian_indexer.search.snippet import snippet
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.rows import clean_text, marks, pages, path_from_row, path_to_row, strings_from_json
 from obsidian_indexer.store.vectors import StoredModel
 
+KEYWORD, SEMANTIC = "keyword", "semantic"
+"""The legs, as hits and explanations name them."""
 # Below this share of known letters the model reads a query letter by letter, and its vector says next to nothing.
 _COVERED = 0.5
 _UNCOVERED_WEIGHT = 0.05
@@ -63,7 +69,8 @@ class Searcher:
     """Answers queries from one catalogue connection.
 
     `embedder` gives the active model loaded, `tokenizer` its tokenizer alone; both raise IndexerError when that cannot
-    be and are called only when needed. `uri` makes the link that opens a passage.
+    be and are called only when needed, as is `reranker`, None where the settings name none. `uri` makes the link that
+    opens a passage.
     """
 
     def __init__(
@@ -75,6 +82,7 @@ class Searcher:
         embedder: Callable[[], Embedder],
         tokenizer: Callable[[], TextTokenizer],
         uri: Callable[[str, Sequence[str]], str],
+        reranker: Callable[[], Reranker] | None = None,
     ) -> None:
         self._catalog = catalog
         self._options = options
@@ -82,6 +90,7 @@ class Searcher:
         self._embedder = embedder
         self._tokenizer = tokenizer
         self._uri = uri
+        self._reranker = reranker
 
     def search(
         self,
@@ -93,11 +102,13 @@ class Searcher:
         explain: bool,
         plain: bool = False,
         sort: str | None = None,
+        rerank: bool | None = None,
     ) -> SearchResult:
         """The k best notes (or passages, with group 'chunk') for a query.
 
         With `plain`, query and mode are taken at their word: no operators, no leg that stands in for another. `sort` is
-        the order where the query names none. Raises QueryError.
+        the order where the query names none. `rerank` is whether a reranker reads the best results; None leaves it to
+        the settings, which rerank all but a search by keyword. Raises QueryError.
         """
         started = time.perf_counter()
         query = (plain_query if plain else parse_query)(clean_text(text))
@@ -112,16 +123,19 @@ class Searcher:
                 weight = 1.0
             if mode != "semantic" or weight < 1.0:
                 keyword = keyword_leg(self._catalog, query.words, self._options.candidates, scope)
-        fused = _fuse(keyword, semantic, weight)
+        fused = fuse([WeightedLeg(KEYWORD, 1 - weight, keyword), WeightedLeg(SEMANTIC, weight, semantic)])
+        reranked = None
+        if rerank or (rerank is None and mode != "keyword" and self._reranker is not None):
+            fused, reranked = self._reranked(query.words, fused, k, group)
         order = self._order(query, fused, selection)
-        hits = self._hits(query, order, fused, keyword, semantic, k, group, explain)
+        hits = self._hits(query, order, fused, k, group, explain)
         return SearchResult(
             query=text,
             mode=mode,
             took_ms=round((time.perf_counter() - started) * 1000, 2),
             model=self._meaning.model.name if self._meaning else None,
             hits=tuple(hits),
-            notice=" ".join(filter(None, (query.remark, notice))) or None,
+            notice=" ".join(filter(None, (query.remark, notice, reranked))) or None,
         )
 
     def _semantic(self, query: Query, scope: Scope) -> tuple[Leg, float, str | None]:
@@ -147,9 +161,32 @@ class Searcher:
             return leg, self._options.semantic_weight, None
         return leg, _UNCOVERED_WEIGHT, _unknown_script(self._meaning.model.name, "so keywords lead")
 
-    def _order(self, query: Query, fused: Mapping[int, float], selection: Selection) -> list[int]:
+    def _reranked(self, words: str, fused: Fused, k: int, group: str) -> tuple[Fused, str | None]:
+        """The best results in the reranker's order, or as they were with the reason why."""
+        if self._reranker is None:
+            return fused, "Results are not reranked: search.rerank_model names no cross-encoder."
+        if not words or not fused.ranking:
+            return fused, None
+        try:
+            reranker = self._reranker()
+            if reranker.coverage(words) < _COVERED:
+                name = f"{reranker.name} (search.rerank_model)"
+                return fused, f"Results are not reranked: {name} does not know this script."
+            return rerank_best(
+                self._catalog.connection,
+                fused,
+                words,
+                reranker,
+                limit=max(k, self._options.rerank_candidates),
+                budget_ms=self._options.rerank_ms,
+                by_note=group == "note",
+            )
+        except IndexerError as error:
+            return fused, f"Results are not reranked (search.rerank_model): {error}"
+
+    def _order(self, query: Query, fused: Fused, selection: Selection) -> list[int]:
         """The places to show, the first one first: those that were ranked, and all others that a condition lets in."""
-        ranked = sorted(fused, key=lambda chunk_id: (-fused[chunk_id], chunk_id))
+        ranked = list(fused.ranking)
         if query.condition is None or not query.exhaustive:
             return ranked
         file_of = notes_of_chunks(self._catalog.connection, ranked)
@@ -175,9 +212,8 @@ class Searcher:
         )
         rows = self._rows(list(leg.scores))
         others = Leg.ranked({c: leg.similarities[c] for c, found in rows.items() if found.note_id != row[0]})
-        query = Query(path, "")
-        order = self._order(query, others.scores, Selection(Scope()))
-        hits = self._hits(query, order, others.scores, Leg(), others, k, "note", explain=False)
+        fused = fuse([WeightedLeg(SEMANTIC, 1.0, others)])
+        hits = self._hits(Query(path, ""), fused.ranking, fused, k, "note", explain=False)
         took = round((time.perf_counter() - started) * 1000, 2)
         name = self._meaning.model.name
         notice = None if self._covers_note(row[0]) else _unknown_script(name, "so likeness says little")
@@ -196,27 +232,17 @@ class Searcher:
         except IndexerError:
             return True
 
-    def _hits(
-        self,
-        query: Query,
-        order: Sequence[int],
-        fused: Mapping[int, float],
-        keyword: Leg,
-        semantic: Leg,
-        k: int,
-        group: str,
-        explain: bool,
-    ) -> list[Hit]:
+    def _hits(self, query: Query, order: Sequence[int], fused: Fused, k: int, group: str, explain: bool) -> list[Hit]:
         shown = self._best(order, k, by_note=group == "note")
         if query.sort is not None and not query.exhaustive:
             shown.sort(key=lambda item: date_key(query.sort, item[1].modified, item[1].created))
+        explanations: Mapping[int, Explanation] = {}
+        if explain:
+            note_of = {place: row.note_id for place, row in shown}
+            explanations = explain_places(self._catalog.connection, fused, note_of)
         hits: list[Hit] = []
         for place, row in shown:
-            explanation = {
-                "keyword": round(keyword.scores.get(place, 0.0), 4),
-                "semantic": round(semantic.scores.get(place, 0.0), 4),
-            }
-            similarity = semantic.similarities.get(place)
+            similarity = fused.similarity(SEMANTIC, place)
             hits.append(
                 Hit(
                     path=row.path,
@@ -226,12 +252,12 @@ class Searcher:
                     end_line=row.end_line,
                     snippet=snippet(row.text, query.words, self._options.snippet_chars),
                     # What a condition alone found meets it wholly.
-                    score=round(fused.get(place, 0.0 if fused else 1.0), 6),
-                    keyword_rank=keyword.ranks.get(place),
-                    semantic_rank=semantic.ranks.get(place),
+                    score=round(fused.scores.get(place, 0.0 if fused.scores else 1.0), 6),
+                    keyword_rank=fused.rank(KEYWORD, place),
+                    semantic_rank=fused.rank(SEMANTIC, place),
                     similarity=None if similarity is None else round(similarity, 6),
                     uri=self._uri(row.path, row.headings),
-                    explanation=explanation if explain else None,
+                    explanation=explanations.get(place),
                 )
             )
         return hits
@@ -270,11 +296,3 @@ def _unknown_script(model: str, consequence: str) -> str:
         f"The model {model} does not know this script, {consequence}. For meaning, set embedding.model to a "
         "multilingual one such as intfloat/multilingual-e5-small or BAAI/bge-m3."
     )
-
-
-def _fuse(keyword: Leg, semantic: Leg, weight: float) -> dict[int, float]:
-    """A weighted sum of the two legs' scores; a chunk that a leg did not find has 0 there."""
-    return {
-        chunk_id: (1 - weight) * keyword.scores.get(chunk_id, 0.0) + weight * semantic.scores.get(chunk_id, 0.0)
-        for chunk_id in keyword.scores.keys() | semantic.scores.keys()
-    }

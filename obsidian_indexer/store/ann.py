@@ -43,7 +43,7 @@ class AnnIndex:
             folder = _fresh_folder(data_dir, catalog)
         store = ChromaStore(folder, _collection_name(model), options)
         keys, vectors = catalog.vectors.sample_stored(model, _SELF_QUERIES)
-        if store.count() < catalog.vectors.count(model.id, stored=True) or store.misses(keys, vectors):
+        if store.count() < catalog.vectors.count(model.id, stored=True) or not store.answers(keys, vectors):
             store.close()
             folder = _fresh_folder(data_dir, catalog)
             store = ChromaStore(folder, _collection_name(model), options)

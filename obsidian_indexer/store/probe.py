@@ -1,6 +1,6 @@
 """Reads a Chroma folder in a process of its own, so that a damaged one can only end this one.
 
-Takes a JSON request on standard input; exits 0 when every row asked for by its own vector comes back.
+Takes a JSON request on standard input; exits 0 when the rows, asked for by their own vectors, come back.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ def main() -> int:
     request = json.load(sys.stdin)
     store = ChromaStore(Path(request["folder"]), request["collection"], StoreOptions())
     keys = [bytes.fromhex(key) for key in request["keys"]]
-    misses = store.misses(keys, np.asarray(request["vectors"], np.float32))
+    answers = store.answers(keys, np.asarray(request["vectors"], np.float32))
     store.close()
-    return 1 if misses else 0
+    return 0 if answers else 1
 
 
 if __name__ == "__main__":

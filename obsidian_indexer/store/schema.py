@@ -128,7 +128,19 @@ CREATE TABLE attachments(
 );
 """
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(_INITIAL), Migration(_EXACT_FILTERS, reparse=True))
+# A table without text and without positions counts no term, and bm25() is 0 for every row of it.
+_COUNTED_NOTE_TERMS = """
+DROP TABLE note_terms;
+CREATE VIRTUAL TABLE note_terms USING fts5(
+  title, aliases, headings, tags, path, body, content='', tokenize="porter ascii");
+DELETE FROM meta WHERE key = 'terms_version';
+"""
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(_INITIAL),
+    Migration(_EXACT_FILTERS, reparse=True),
+    Migration(_COUNTED_NOTE_TERMS),
+)
 
 
 def prepare_folder(data_dir: Path) -> None:

@@ -17,9 +17,12 @@ from obsidian_indexer.events import CancelToken, EventSink, Progress
 from obsidian_indexer.options import Options
 from obsidian_indexer.records import (
     Chunk,
+    Evidence,
+    Explanation,
     Hit,
     IndexReport,
     Link,
+    MatchedTerm,
     ModelStatus,
     Note,
     NoteEntry,
@@ -57,7 +60,7 @@ def hit(path: str = "Notes/Links.md", **changes: Any) -> Hit:
         "semantic_rank": None,
         "similarity": None,
         "uri": "obsidian://open?vault=v&file=Notes%2FLinks",
-        "explanation": {"keyword": 0.5},
+        "explanation": Explanation((Evidence("keyword", 1, 0.5, 1.0),), (MatchedTerm("link", 1.25, 0.0),)),
     }
     return Hit(**{**values, **changes})
 
@@ -105,8 +108,8 @@ class FakeEngine:
         if self.model_error is not None:
             raise self.model_error
 
-    def warm(self) -> None:
-        self.asked.append(("warm", {}))
+    def warm(self, *, rerank: bool) -> None:
+        self.asked.append(("warm", {"rerank": rerank}))
         if self.model_error is not None:
             raise self.model_error
 
@@ -118,17 +121,13 @@ class FakeEngine:
         self.on_tune(cancel)
         return self.tuned
 
-    def search(
-        self, query: str, *, k: int | None, mode: str | None, group: str, explain: bool, sort: str | None = None
-    ) -> SearchResult:
-        self._asked("search", query=query, k=k, mode=mode, group=group, explain=explain, sort=sort)
-        return SearchResult(query, mode or "hybrid", 1.5, "fake", self.hits, self.notice)
+    def search(self, query: str, **how: Any) -> SearchResult:
+        self._asked("search", query=query, **how)
+        return SearchResult(query, how["mode"] or "hybrid", 1.5, "fake", self.hits, self.notice)
 
-    def search_many(
-        self, queries: Iterable[tuple[str, str]], *, k: int | None, mode: str | None, group: str, sort: str | None
-    ) -> Iterator[tuple[str, SearchResult]]:
+    def search_many(self, queries: Iterable[tuple[str, str]], **how: Any) -> Iterator[tuple[str, SearchResult]]:
         for identity, text in queries:
-            yield identity, self.search(text, k=k, mode=mode, group=group, explain=False, sort=sort)
+            yield identity, self.search(text, **how)
 
     def similar(self, note: str, *, k: int | None) -> SearchResult:
         self._asked("similar", note=note, k=k)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,20 @@ def test_index_hands_its_options_on(program: Any) -> None:
     assert program.engine.options.embedding.allow_download is True
 
 
+@pytest.mark.parametrize("command", ["index", "watch"])
+def test_the_cpu_cap_and_the_priority_reach_the_settings(
+    program: Any, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lowered: list[int] = []
+    monkeypatch.setattr("obsidian_indexer.cli.indexing.lower_process", lowered.append)
+    program(command, "--cpu-fraction", "0.5", "--nice", "10")
+    embedding = program.engine.options.embedding
+    assert (embedding.cpu_fraction, embedding.nice) == (0.5, 10)
+    assert lowered == [10], "the whole process makes way: there is no screen to keep quick"
+    shown = json.loads(program("config", "show", "--json").out)["embedding"]
+    assert (shown["cpu_fraction"]["value"], shown["nice"]["value"], shown["pause_on_battery"]["value"]) == (1, 0, False)
+
+
 def test_search_hands_its_options_on(program: Any) -> None:
     program("search", "a [b] query", "-k", "4", "--mode", "keyword", "--group", "chunk")
     assert program.asked()[0] == (
@@ -54,6 +69,9 @@ def test_search_hands_its_options_on(program: Any) -> None:
         ("search", "x", "-k", "0"),
         ("index", "--limit", "0"),
         ("index", "--batch-size", "many"),
+        ("index", "--cpu-fraction", "0.05"),
+        ("watch", "--cpu-fraction", "2"),
+        ("index", "--nice", "20"),
         ("uri", "a", "--line", "1", "--heading", "H"),
         ("nonsense",),
         ("index", "--nonsense"),

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import threading
 
+import psutil
 import pytest
 
 from obsidian_indexer.cli.interrupt import run_in_worker
 from obsidian_indexer.events import CancelToken
+from tests.kit import wait_until
 
 CHILD = """
 import sys, threading
@@ -59,6 +61,19 @@ def test_the_second_signal_ends_work_that_does_not_heed() -> None:
         assert child.stdout.readline() == "stopping\n"
         child.send_signal(signal.SIGINT)
         assert child.stdout.read() == ""
+    assert child.returncode == 130
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGTSTP"), reason="no job control here")
+def test_ctrl_z_stops_the_process_until_it_may_go_on() -> None:
+    with start("heeds") as child:
+        process = psutil.Process(child.pid)
+        child.send_signal(signal.SIGTSTP)
+        wait_until(lambda: process.status() == psutil.STATUS_STOPPED)
+        child.send_signal(signal.SIGCONT)
+        child.send_signal(signal.SIGINT)
+        assert child.stdout is not None
+        assert child.stdout.read().splitlines()[-1] == "stopped cleanly"
     assert child.returncode == 130
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from obsidian_indexer.events import ChangeEvent, NoticeEvent, SyncedEvent, WatchState, WatchStateEvent
-from obsidian_indexer.records import Change, ChangeKind, Failure, IndexReport
+from obsidian_indexer.records import Change, ChangeKind, EngineStatus, Failure, IndexReport, Int8Check, TunedStatus
 
 HIT_KEYS = [
     "rank", "path", "title", "headings", "start_line", "end_line", "snippet", "score", "keyword_rank",
@@ -50,7 +51,10 @@ def test_search(program: Any) -> None:
     assert list(found) == HIT_KEYS
     assert (found["rank"], found["headings"], found["semantic_rank"]) == (1, ["Link to a block"], None)
     explained = json.loads(program("search", "x", "--json", "--explain").out)
-    assert explained["hits"][0]["explanation"] == {"keyword": 0.5}
+    assert explained["hits"][0]["explanation"] == {
+        "legs": [{"leg": "keyword", "rank": 1, "score": 0.5, "weight": 1.0, "detail": None}],
+        "terms": [{"term": "link", "passage": 1.25, "note": 0.0}],
+    }
 
 
 def test_search_with_many_queries(program: Any, tmp_path: Path) -> None:
@@ -76,11 +80,41 @@ def test_status(program: Any) -> None:
     assert shown["models"] == [{"name": "fake", "fingerprint": "abc", "dim": 8, "vectors": 4, "active": True}]
     assert shown["store"] == {"kind": "chroma", "vectors": 4}
     assert "entries" not in shown
+    assert shown["engine"] is shown["int8"] is shown["tuned"] is None
     entries = json.loads(program("status", "--notes", "--json").out)["entries"]
     assert entries == [
         {"path": "a.md", "state": "indexed", "reason": None},
         {"path": "b.tmp", "state": "ignored", "reason": "sync debris"},
     ]
+
+
+def test_status_tells_the_engine_its_check_and_what_tuning_found(program: Any) -> None:
+    def prepare(engine: Any) -> None:
+        whole = engine.status(notes=False)
+        told = replace(
+            whole,
+            engine=EngineStatus("openvino", "cpu", "int8"),
+            int8=Int8Check(None, 0.99812, 0.9902, 0.953, 180, 14.6, "2024-02-01T09:00:00+00:00"),
+            tuned=TunedStatus("2024-02-01T09:00:00+00:00", "openvino", "int8", 1024, 403.2),
+        )
+        engine.status = lambda notes: told
+
+    program.prepare = prepare
+    shown = json.loads(program("status", "--json").out)
+    assert shown["engine"] == {"name": "openvino", "device": "cpu", "dtype": "int8"}
+    assert shown["int8"] == {
+        "refused": None, "mean_cosine": 0.99812, "worst_cosine": 0.9902, "top10_overlap": 0.953, "passages": 180,
+        "build_seconds": 14.6, "made": "2024-02-01T09:00:00+00:00",
+    }  # fmt: skip
+    assert shown["tuned"] == {
+        "at": "2024-02-01T09:00:00+00:00", "engine": "openvino", "dtype": "int8", "token_budget": 1024,
+        "chunks_per_second": 403.2,
+    }  # fmt: skip
+    lines = program("status").out.splitlines()
+    assert any(line.split(maxsplit=1) == ["engine", "openvino on cpu, int8"] for line in lines)
+    assert any("mean cosine 0.9981, worst 0.9902, 95% of top ten the same" in line for line in lines)
+    assert any("180 passages compared, made in 15 s" in line for line in lines)
+    assert any("openvino in int8, batches of 1,024 tokens, 403 chunks/s" in line for line in lines)
 
 
 def test_parse(program: Any, vault: Path, parsed_note: Any) -> None:

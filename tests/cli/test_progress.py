@@ -95,3 +95,20 @@ def test_durations(seconds: float, text: str) -> None:
 def test_every_stage_has_a_description() -> None:
     for stage in Stage:
         assert isinstance(shown.detail(ProgressSnapshot(stage=stage)), str)
+
+
+def test_a_pause_is_told_of_once_and_so_is_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress()
+    lines = shown.Lines(progress)
+    lines.tick()
+    with progress.held("on battery"):
+        lines.tick()
+        lines.tick()
+    lines.tick()
+    lines.tick()
+    assert capsys.readouterr().err.splitlines() == ["paused (on battery)", "goes on"]
+
+
+def test_the_bar_says_that_it_is_paused_and_promises_nothing() -> None:
+    now = ProgressSnapshot(stage=Stage.EMBED, chunks_done=5, chunks_total=20, eta_s=3.0, paused=True)
+    assert shown.detail(now) == "paused  5/20 chunks"

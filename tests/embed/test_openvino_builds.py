@@ -15,7 +15,7 @@ import pytest
 
 from obsidian_indexer.embed import build as build_module
 from obsidian_indexer.embed.build import Build, BuildKind, BuildRefused, Builds, Limits, Outcome
-from obsidian_indexer.embed.engines import INT8_PAYS_TOKENS, choose, load_engine, settle
+from obsidian_indexer.embed.engines import choose, int8_pays_tokens, load_engine, settle
 from obsidian_indexer.embed.openvino_engine import cpu_has_bfloat16
 from obsidian_indexer.embed.spec import ModelSpec, resolve_model
 from obsidian_indexer.embed.tokens import load_tokenizer
@@ -140,7 +140,7 @@ def test_another_architecture_is_converted_and_made_again_when_damaged(tmp_path:
 def test_a_build_of_another_format_is_none(
     made: tuple[Builds, Build], bundled: ModelSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build_module, "_FORMAT", 2)
+    monkeypatch.setattr(build_module, "_FORMAT", -1)
     assert made[0].find(bundled, BuildKind.INT8) is None
 
 
@@ -158,24 +158,24 @@ def test_a_model_that_cannot_be_converted_stays_on_torch_and_says_why(
 
 
 def test_what_auto_makes_and_when(tmp_path: Path, bundled: ModelSpec, made: tuple[Builds, Build]) -> None:
-    empty, full = Builds(tmp_path), made[0]
+    empty, full, enough = Builds(tmp_path), made[0], int8_pays_tokens(bundled)
 
     def outcome(builds: Builds, n_tokens: int, dtype: str | None = None, **options: object) -> tuple[object, ...]:
         chosen = replace(CPU, **options)  # type: ignore[arg-type]
         choice = choose(bundled, chosen, builds, dtype=dtype, work=Workload(n_tokens))
         return choice.engine, choice.dtype, choice.make
 
-    assert outcome(empty, INT8_PAYS_TOKENS - 1) == ("openvino", FLOAT_DTYPE, False)
-    assert outcome(empty, INT8_PAYS_TOKENS) == ("openvino", "int8", True)
+    assert outcome(empty, enough - 1) == ("openvino", FLOAT_DTYPE, False)
+    assert outcome(empty, enough) == ("openvino", "int8", True)
     assert outcome(empty, 1, engine="openvino") == ("openvino", "int8", True)
     assert outcome(empty, 1, dtype="int8") == ("openvino", "int8", True)
     assert outcome(full, 1) == ("openvino", "int8", False)
     # Vectors that are there decide, and so does the wish for exactness.
-    assert outcome(full, INT8_PAYS_TOKENS, "float32") == ("openvino", "float32", False)
-    assert outcome(full, INT8_PAYS_TOKENS, fast_mode=False) == ("openvino", "float32", False)
-    assert outcome(full, INT8_PAYS_TOKENS, engine="torch") == ("torch", None, False)
-    assert outcome(full, INT8_PAYS_TOKENS, "float16") == ("torch", "float16", False)
-    assert outcome(full, INT8_PAYS_TOKENS, device="cuda") == ("torch", None, False)
+    assert outcome(full, enough, "float32") == ("openvino", "float32", False)
+    assert outcome(full, enough, fast_mode=False) == ("openvino", "float32", False)
+    assert outcome(full, enough, engine="torch") == ("torch", None, False)
+    assert outcome(full, enough, "float16") == ("torch", "float16", False)
+    assert outcome(full, enough, device="cuda") == ("torch", None, False)
 
 
 def test_what_cannot_be_is_said(tmp_path: Path, bundled: ModelSpec) -> None:

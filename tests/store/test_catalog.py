@@ -173,3 +173,21 @@ def test_a_change_in_how_text_is_split_rebuilds_the_full_text(catalog: Catalog, 
         catalog.set_meta("terms_version", "older")
     with Catalog.open(tmp_path) as again:
         assert len(match_chunks(again.connection, '"heron"', 10)) == 1
+
+
+def test_an_older_layout_is_brought_up_to_date_and_keeps_its_vectors(tmp_path: Path, monkeypatch: Any) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        with Catalog.open(tmp_path) as old, old.transaction():
+            model = old.vectors.add_model("f", "m", 2, "{}", "float32")
+            old.vectors.add(model.id, [b"k" * 32], np.ones((1, 2), np.float32))
+            old.connection.execute(
+                "INSERT INTO notes(path, mtime_ns, size, sha256, read_ns, chunker, title, kind, state) "
+                "VALUES ('a.md', 1, 1, 'x', 1, 'c', 'a', 'markdown', 'indexed')"
+            )
+    with Catalog.open(tmp_path) as catalog:
+        assert catalog.vectors.count(1) == 1
+        assert catalog.notes.stored()["a.md"].chunker == "", "the note is to be parsed again"
+        with catalog.transaction():
+            catalog.notes.replace(note("heron", "a.md"))
+        assert catalog.connection.execute("SELECT folded_path FROM notes").fetchall() == [("a.md",)]

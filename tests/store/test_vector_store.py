@@ -127,3 +127,32 @@ def test_more_rows_than_sqlite_takes_variables(catalog: Catalog, tmp_path: Path)
     fill(ann, catalog)
     assert catalog.vectors.count(model.id, stored=True) == 1
     ann.close(catalog)
+
+
+def test_many_rows_alike_do_not_make_a_whole_store_anew_at_every_start(catalog: Catalog, tmp_path: Path) -> None:
+    model = put_texts(catalog, "a.md", [f"text {i}" for i in range(64)])
+    with catalog.transaction():
+        vector = np.zeros(DIM, np.float16)
+        vector[0] = 1.0
+        catalog.connection.execute("UPDATE vectors SET vector=?", (vector.tobytes(),))
+    ann = AnnIndex.open(tmp_path, catalog, model, StoreOptions())
+    assert fill(ann, catalog) == 64
+    ann.close(catalog)
+    again = AnnIndex.open(tmp_path, catalog, model, StoreOptions())
+    assert fill(again, catalog) == 0
+    again.close(catalog)
+
+
+def test_a_store_that_answers_with_other_rows_is_made_anew(catalog: Catalog, tmp_path: Path) -> None:
+    model = put_texts(catalog, "a.md", [f"text {i}" for i in range(64)])
+    ann = AnnIndex.open(tmp_path, catalog, model, StoreOptions())
+    fill(ann, catalog)
+    ann.close(catalog)
+    with catalog.transaction():
+        # The vectors of the catalogue move from text to text; the store's stay where they were.
+        rows = catalog.connection.execute("SELECT id, vector FROM vectors ORDER BY id").fetchall()
+        moved = [(vector, row_id) for (row_id, _), (_, vector) in zip(rows, rows[1:] + rows[:1], strict=True)]
+        catalog.connection.executemany("UPDATE vectors SET vector=? WHERE id=?", moved)
+    again = AnnIndex.open(tmp_path, catalog, model, StoreOptions())
+    assert fill(again, catalog) == 64
+    again.close(catalog)

@@ -277,6 +277,10 @@ async def test_a_query_that_cannot_be_read_is_explained(run_app: RunApp) -> None
     async with run_app(prepare) as stage:
         await type_query(stage, "link")
         await stage.assert_shown("A closing bracket is missing.")
+        shown = [line.rstrip() for line in stage.screen_text().splitlines()]
+        caret = next(number for number, line in enumerate(shown) if line.strip() == "^")
+        assert shown[caret - 1].strip() == "link"
+        assert shown[caret].index("^") == shown[caret - 1].index("k")
 
 
 async def test_a_note_that_is_gone_is_explained(run_app: RunApp) -> None:

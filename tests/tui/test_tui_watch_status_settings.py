@@ -17,7 +17,15 @@ from obsidian_indexer.events import (
     WatchStateEvent,
 )
 from obsidian_indexer.options import SettingRow
-from obsidian_indexer.records import Change, ChangeKind, Failure, NoteEntry
+from obsidian_indexer.records import (
+    Change,
+    ChangeKind,
+    EngineStatus,
+    Failure,
+    Int8Check,
+    NoteEntry,
+    TunedStatus,
+)
 from obsidian_indexer.tui.screens.settings import SettingsScreen
 from tests.tui.conftest import SETTINGS, RunApp, Stage
 from tests.tui.fake_engine import HOSTILE, HOSTILE_CLEAN, STATUS, FakeEngine
@@ -129,6 +137,29 @@ async def test_status_shows_health_and_what_is_left_out(run_app: RunApp) -> None
         for piece in ("12 notes not taken up", "1 note could not", HOSTILE_CLEAN, "all-MiniLM-L6-v2 · 384", "big.md"):
             assert piece in text
         assert "ok.md" not in text
+
+
+async def test_status_shows_the_engine_the_int8_check_and_the_tuning(run_app: RunApp) -> None:
+    def prepare(engine: FakeEngine) -> None:
+        engine.status_answer = replace(
+            STATUS,
+            engine=EngineStatus("openvino", "cpu", "int8"),
+            int8=Int8Check("its mean cosine is too low", 0.9281, 0.9002, 0.713, 180, 14.6, None),
+            tuned=TunedStatus("2024-02-01T09:00:00+00:00", "openvino", "bfloat16", 1024, 403.2),
+        )
+
+    async with run_app(prepare, size=(80, 30)) as stage:
+        await stage.press("4")
+        await stage.assert_shown("openvino on cpu · int8")
+        text = stage.screen_text()
+        for piece in (
+            "not used: its mean cosine is too low",
+            "mean cosine 0.9281, worst 0.9002, 71% of top ten the same",
+            "180 passages compared, made in 15 s",
+            "openvino in bfloat16, batches of 1,024 tokens, 403 chunks/s",
+            "today at",
+        ):
+            assert piece in text
 
 
 async def test_settings_are_listed_with_value_source_and_meaning(run_app: RunApp) -> None:

@@ -1,0 +1,94 @@
+"""Several legs made one ranking: a weighted sum of their scores, and what each of them said of a place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from obsidian_indexer.records import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """What one leg found: a score in [0, 1] for each place (a chunk id), and its rank (1 is best).
+
+    `similarities` are cosines, where the leg compares vectors; `terms` those it looked up, where it looks up terms.
+    `details` say in a few words why a place was found, where its rank and score do not.
+    """
+
+    scores: Mapping[int, float] = field(default_factory=dict)
+    ranks: Mapping[int, int] = field(default_factory=dict)
+    similarities: Mapping[int, float] = field(default_factory=dict)
+    terms: Sequence[str] = ()
+    details: Mapping[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def ranked(
+        cls,
+        scores: Mapping[int, float],
+        similarities: Mapping[int, float] | None = None,
+        *,
+        terms: Sequence[str] = (),
+        details: Mapping[int, str] | None = None,
+    ) -> Leg:
+        """A leg of these scores; without `similarities`, the scores are cosines themselves."""
+        order = sorted(scores, key=lambda place: (-scores[place], place))
+        ranks = {place: rank for rank, place in enumerate(order, 1)}
+        return cls(scores, ranks, scores if similarities is None else similarities, terms, details or {})
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedLeg:
+    """A leg under the name that explanations give it, and the weight of its scores in the sum."""
+
+    name: str
+    weight: float
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """One score for each place that any leg found, the places best first, and the legs it came from."""
+
+    legs: tuple[WeightedLeg, ...]
+    scores: Mapping[int, float]
+    ranking: tuple[int, ...]
+
+    def rank(self, name: str, place: int) -> int | None:
+        """The place's rank in the leg of this name."""
+        return next((voted.leg.ranks.get(place) for voted in self.legs if voted.name == name), None)
+
+    def similarity(self, name: str, place: int) -> float | None:
+        """The place's cosine with the query, as the leg of this name has it."""
+        return next((voted.leg.similarities.get(place) for voted in self.legs if voted.name == name), None)
+
+    def terms(self) -> tuple[str, ...]:
+        """Every term that a leg looked up."""
+        return tuple(dict.fromkeys(term for voted in self.legs for term in voted.leg.terms))
+
+    def evidence(self, place: int) -> tuple[Evidence, ...]:
+        """What each leg that found the place says of it, in the order of the legs."""
+        return tuple(
+            Evidence(
+                voted.name,
+                voted.leg.ranks[place],
+                round(voted.leg.scores[place], 4),
+                round(voted.weight, 4),
+                voted.leg.details.get(place) or _cosine(voted.leg.similarities.get(place)),
+            )
+            for voted in self.legs
+            if place in voted.leg.ranks
+        )
+
+
+def fuse(legs: Sequence[WeightedLeg]) -> Fused:
+    """A weighted sum of the legs' scores; a place that a leg did not find has 0 there."""
+    scores: dict[int, float] = {}
+    for voted in legs:
+        for place, score in voted.leg.scores.items():
+            scores[place] = scores.get(place, 0.0) + voted.weight * score
+    return Fused(tuple(legs), scores, tuple(sorted(scores, key=lambda place: (-scores[place], place))))
+
+
+def _cosine(similarity: float | None) -> str | None:
+    return None if similarity is None else f"cosine {similarity:.3f}"
