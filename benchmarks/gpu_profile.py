@@ -152,19 +152,20 @@ def ratios(contenders: dict[str, Timed], n_texts: int) -> dict[str, object]:
 class Spans:
     """When each stage was at work, on whatever threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
         self._found: dict[str, list[tuple[float, float]]] = {}
         self._lock = threading.Lock()
 
     @contextmanager
     def at(self, stage: str) -> Iterator[None]:
         """Around a piece of a stage's work."""
-        start = time.perf_counter()
+        start = self._clock()
         try:
             yield
         finally:
             with self._lock:
-                self._found.setdefault(stage, []).append((start, time.perf_counter()))
+                self._found.setdefault(stage, []).append((start, self._clock()))
 
     def busy_s(self, stage: str) -> float:
         """Seconds in which at least one thread was at it."""

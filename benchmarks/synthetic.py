@@ -24,9 +24,16 @@ from obsidian_indexer.store.notes import IndexedNote
 _SEED, _COMMIT_CHUNKS = 7, 8192
 _VOCABULARY, _TOPICS, _TOPIC_WORDS, _TOPIC_SHARE = 60_000, 300, 400, 0.3
 _CHUNKS_PER_NOTE, _MOST_CHUNKS, _ENGLISH_WORDS, _KOREAN_WORDS = 4, 60, 75, 45
-_FUNCTION_WORDS = ["the", "of", "and", "to", "a", "in", "is", "it", "that", "for", "you", "on", "with", "as", "are", "this", "be", "or", "by", "at", "from", "have", "not", "an", "can", "was", "but", "your", "if", "they", "will", "which", "one", "all", "has", "when", "there", "their", "more", "how", "what", "use", "do", "each", "about", "up", "out", "them", "then", "she", "many", "some", "so", "these", "would", "other", "into", "her", "like", "him", "time", "two", "no", "could", "make", "than", "first", "been", "its", "who", "now", "my", "over", "did", "down", "only", "way", "find", "may", "after", "where", "most", "through", "back"]
-_ENDINGS = ["은", "는", "이", "가", "을", "를", "의", "에", "에서", "로", "으로", "와", "과", "도", "만", "까지", "부터", "하다", "한다", "했다", "하는", "하고", "이다", "입니다"]
-_ONSETS, _VOWELS, _CODAS = ["b", "c", "d", "f", "g", "h", "l", "m", "n", "p", "r", "s", "t", "v", "br", "ch", "pl", "st", "tr"], "aeiou", ["", "", "n", "r", "s", "t"]
+_FUNCTION_WORDS = """
+    the of and to a in is it that for you on with as are this be or by at from have not an can was but your if they will
+    which one all has when there their more how what use do each about up out them then she many some so these would
+    other into her like him time two no could make than first been its who now my over did down only way find may after
+    where most through back
+    """.split()  # noqa: SIM905 - eighty quoted words are harder to read
+_ENDINGS = """
+    은 는 이 가 을 를 의 에 에서 로 으로 와 과 도 만 까지 부터 하다 한다 했다 하는 하고 이다 입니다
+    """.split()  # noqa: SIM905
+_ONSETS, _VOWELS, _CODAS = [*"bcdfghlmnprstv", "br", "ch", "pl", "st", "tr"], "aeiou", ["", "", "n", "r", "s", "t"]
 
 
 @dataclass(frozen=True, slots=True)

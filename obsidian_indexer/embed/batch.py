@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from obsidian_indexer.embed.budget import TokenBudget
 from obsidian_indexer.embed.build import Builds
+from obsidian_indexer.embed.bundled import check_sums
 from obsidian_indexer.embed.engines import Choice, VectorEngine, Vectors, load_engine
 from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.tokens import TextTokenizer, TokenIds, load_tokenizer
@@ -91,7 +92,9 @@ class Embedder:
 
     @classmethod
     def load(cls, spec: ModelSpec, options: EmbedOptions, builds: Builds, choice: Choice) -> Embedder:
-        """Load the model with the engine chosen. Raises ModelError."""
+        """Load the model with the engine chosen. Raises ModelError, also for files that are damaged."""
+        if spec.folder is not None:
+            check_sums(spec.folder)
         return cls(spec, load_tokenizer(spec), load_engine(spec, options, builds, choice), options)
 
     @property

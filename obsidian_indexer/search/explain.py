@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from obsidian_indexer.records import Explanation, MatchedTerm
 from obsidian_indexer.search.fusion import Fused
-from obsidian_indexer.search.query import match_expression
+from obsidian_indexer.search.query import match_phrases
 from obsidian_indexer.store.fulltext import match_chunks, match_notes
 
 
@@ -27,9 +27,9 @@ def _matched_terms(
     places, notes = list(note_of), list(set(note_of.values()))
     held: dict[int, list[MatchedTerm]] = {place: [] for place in places}
     for term in fused.terms():
-        match = match_expression([term])
-        of_place = {hit.id: hit.score for hit in match_chunks(connection, match, len(places), chunk_ids=places)}
-        of_note = {hit.id: hit.score for hit in match_notes(connection, match, len(notes), notes)}
+        phrases = match_phrases([term])
+        of_place = {hit.id: hit.score for hit in match_chunks(connection, phrases, len(places), chunk_ids=places)}
+        of_note = {hit.id: hit.score for hit in match_notes(connection, phrases, len(notes), notes)}
         for place, note in note_of.items():
             if place in of_place or note in of_note:
                 passage, whole = of_place.get(place, 0.0), of_note.get(note, 0.0)

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from obsidian_indexer.search.properties import name_holds, value_holds
 from obsidian_indexer.search.scope import Scope
-from obsidian_indexer.search.segments import Clock, Segments, Source, says
+from obsidian_indexer.search.segments import Clock, Segments, Source, needed_words, says
 from obsidian_indexer.search.syntax.tree import (
     All,
     Case,
@@ -255,7 +255,7 @@ class _Evaluation:
             values.append(_json(row_id for row_id in within if row_id > 0))
         if isinstance(node, In) and node.place in _TASKS:
             tests.append("s.tasks <> '[]'")
-        for text in _needed(node):
+        for text in filter(_sql_folds, needed_words(node)):
             test, bound = _sql_contains("s.text", text)
             tests.append(f"({test} OR instr(n.folded_path, ?) > 0)" if named else test)
             values += [bound, fold(text)] if named else [bound]
@@ -299,23 +299,6 @@ def _cost(node: Node) -> int:
             return max((_cost(part) for part in parts), default=0)
         case _:
             return 3 if any(isinstance(inner, Pattern) for inner in walk(node)) else 2
-
-
-def _needed(node: Node) -> list[str]:
-    """Words without which a condition on text cannot hold, those that SQLite can look for without regard to case."""
-    match node:
-        case Word(text, _):
-            return [text] if text and _sql_folds(text) else []
-        case Phrase(text, _):
-            return [word for word in text.split() if _sql_folds(word)]
-        case All(parts):
-            return [text for part in parts for text in _needed(part)]
-        case Case(_, part):
-            return _needed(part)
-        case In(place, part) if place not in _NAMES and place is not Place.TAG:
-            return _needed(part)
-        case _:
-            return []
 
 
 def _sql_decides(node: Node) -> bool:

@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from obsidian_indexer.search.fusion import Leg
-from obsidian_indexer.search.query import match_expression, match_terms
+from obsidian_indexer.search.query import match_phrases, match_terms
 from obsidian_indexer.search.scope import Scope
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.fulltext import match_chunks, match_notes
+from obsidian_indexer.store.live import LiveVectors
 from obsidian_indexer.store.rows import marks, pages
-from obsidian_indexer.store.vectors import StoredModel
 
 # Share of the whole note's BM25 in the keyword leg; the rest is the passage's own.
 _NOTE_SHARE = 0.4
-
-
-@dataclass(frozen=True, slots=True)
-class LiveVectors:
-    """Every vector that may be found: vectors[i] (float32[n, dim], unit length) belongs to keys[i]."""
-
-    keys: Sequence[bytes]
-    vectors: NDArray[np.float32]
 
 
 def keyword_leg(catalog: Catalog, words: str, limit: int, scope: Scope) -> Leg:
@@ -39,9 +30,9 @@ def keyword_leg(catalog: Catalog, words: str, limit: int, scope: Scope) -> Leg:
     terms = _known_or_prefix(catalog.connection, match_terms(words))
     if not terms:
         return Leg()
-    match = match_expression(terms)
-    chunk_hits = match_chunks(catalog.connection, match, limit, scope.note_ids, scope.chunk_ids)
-    note_hits = match_notes(catalog.connection, match, limit, scope.note_ids)
+    phrases = match_phrases(terms)
+    chunk_hits = match_chunks(catalog.connection, phrases, limit, scope.note_ids, scope.chunk_ids)
+    note_hits = match_notes(catalog.connection, phrases, limit, scope.note_ids)
     best_chunk = max((hit.score for hit in chunk_hits), default=0.0) or 1.0
     best_note = max((hit.score for hit in note_hits), default=0.0) or 1.0
     of_note = {hit.id: hit.score / best_note for hit in note_hits}
@@ -60,7 +51,6 @@ def keyword_leg(catalog: Catalog, words: str, limit: int, scope: Scope) -> Leg:
 
 def semantic_leg(
     catalog: Catalog,
-    model: StoredModel,
     query: NDArray[np.float32],
     limit: int,
     scope: Scope,
@@ -70,16 +60,12 @@ def semantic_leg(
     """Passages by cosine with the query (float32[dim], unit length).
 
     `nearest` is the store's approximate search, used for unfiltered queries where it is given; else every vector of
-    `live`, or of the filtered notes, is compared. Scores run from 0 at the last candidate to 1 at the best.
+    `live` that the scope lets in is compared. Scores run from 0 at the last candidate to 1 at the best.
     """
     if scope.everything and nearest is not None:
-        found = nearest(query, limit)
-        similarities = _chunks_of_prefixes(catalog.connection, found)
+        similarities = _chunks_of_prefixes(catalog.connection, nearest(query, limit))
     else:
-        pool = live() if scope.everything else LiveVectors(*_scoped_vectors(catalog, model, scope))
-        cosines = pool.vectors @ query
-        top = _largest(cosines, limit)
-        similarities = _chunks_of_keys(catalog.connection, {pool.keys[i]: float(cosines[i]) for i in top}, scope)
+        similarities = live().nearest(query, limit, scope.note_ids, scope.chunk_ids)
     if not similarities:
         return Leg()
     low, high = min(similarities.values()), max(similarities.values())
@@ -91,18 +77,11 @@ def _known_or_prefix(connection: sqlite3.Connection, terms: list[str]) -> list[s
     """The last word as a prefix when no note holds it as it is: it may still be being typed."""
     if terms and len(terms[-1]) >= 2 and not terms[-1].endswith("*"):
         exact = connection.execute(
-            "SELECT 1 FROM chunk_terms WHERE chunk_terms MATCH ? LIMIT 1", (match_expression(terms[-1:]),)
+            "SELECT 1 FROM chunk_terms WHERE chunk_terms MATCH ? LIMIT 1", match_phrases(terms[-1:])
         ).fetchone()
         if exact is None:
             return [*terms[:-1], terms[-1] + "*"]
     return terms
-
-
-def _largest(values: NDArray[np.float32], count: int) -> list[int]:
-    if len(values) <= count:
-        return list(range(len(values)))
-    picked: list[int] = np.argpartition(-values, count)[:count].tolist()
-    return picked
 
 
 def notes_of_chunks(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> dict[int, int]:
@@ -111,12 +90,6 @@ def notes_of_chunks(connection: sqlite3.Connection, chunk_ids: Sequence[int]) ->
     for page in pages(chunk_ids):
         found.update(connection.execute(f"SELECT id, note_id FROM chunks WHERE id IN ({marks(page)})", page).fetchall())
     return found
-
-
-def _scoped_vectors(catalog: Catalog, model: StoredModel, scope: Scope) -> tuple[list[bytes], NDArray[np.float32]]:
-    if scope.chunk_ids is not None:
-        return catalog.vectors.of_chunks(model, scope.chunk_ids)
-    return catalog.vectors.of_notes(model, scope.note_ids or ())
 
 
 def _first_chunks(connection: sqlite3.Connection, note_ids: Sequence[int], scope: Scope) -> dict[int, int]:
@@ -130,21 +103,6 @@ def _first_chunks(connection: sqlite3.Connection, note_ids: Sequence[int], scope
             [*bound, *page],
         )
         found.update({note_id: chunk_id for note_id, chunk_id, _ in rows})
-    return found
-
-
-def _chunks_of_keys(
-    connection: sqlite3.Connection, similarities: Mapping[bytes, float], scope: Scope
-) -> dict[int, float]:
-    notes = None if scope.note_ids is None else set(scope.note_ids)
-    chunks = None if scope.chunk_ids is None else set(scope.chunk_ids)
-    found: dict[int, float] = {}
-    for page in pages(list(similarities)):
-        for chunk_id, note_id, key in connection.execute(
-            f"SELECT id, note_id, key FROM chunks WHERE key IN ({marks(page)})", page
-        ):
-            if (notes is None or note_id in notes) and (chunks is None or chunk_id in chunks):
-                found[chunk_id] = similarities[key]
     return found
 
 

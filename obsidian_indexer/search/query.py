@@ -9,7 +9,7 @@ in an `OR` with a condition, after a minus and inside an operator: there they ar
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -118,8 +118,8 @@ def match_terms(words: str) -> list[str]:
     return list(dict.fromkeys((telling or ([] if paired else plain)) + paired))
 
 
-def match_expression(terms: list[str]) -> str:
-    """An FTS5 expression for any of the terms. Terms hold letters, digits and a closing `*` only, so nothing of a
-    query reaches FTS5's own syntax.
+def match_phrases(terms: Sequence[str]) -> list[str]:
+    """The terms as FTS5 phrases. They hold letters, digits and a closing `*` only, so nothing of a query reaches
+    FTS5's own syntax.
     """
-    return " OR ".join(f'"{term[:-1]}" *' if term.endswith("*") else f'"{term}"' for term in terms)
+    return [f'"{term[:-1]}" *' if term.endswith("*") else f'"{term}"' for term in terms]

@@ -18,13 +18,14 @@ from obsidian_indexer.records import Explanation, Hit, SearchResult
 from obsidian_indexer.search.explain import explain_places
 from obsidian_indexer.search.filters import Selection, select
 from obsidian_indexer.search.fusion import Fused, Leg, WeightedLeg, fuse
-from obsidian_indexer.search.legs import LiveVectors, keyword_leg, notes_of_chunks, semantic_leg
+from obsidian_indexer.search.legs import keyword_leg, notes_of_chunks, semantic_leg
 from obsidian_indexer.search.listing import DATES, bare_files, date_key, in_order, list_all
 from obsidian_indexer.search.query import Query, parse_query, plain_query
 from obsidian_indexer.search.rerank import rerank as rerank_best
 from obsidian_indexer.search.scope import Scope
 from obsidian_indexer.search.snippet import snippet
 from obsidian_indexer.store.catalog import Catalog
+from obsidian_indexer.store.live import LiveVectors
 from obsidian_indexer.store.rows import clean_text, marks, pages, path_from_row, path_to_row, strings_from_json
 from obsidian_indexer.store.vectors import StoredModel
 
@@ -150,7 +151,6 @@ class Searcher:
         covered = embedder.tokenizer.coverage(query.words) >= _COVERED
         leg = semantic_leg(
             self._catalog,
-            self._meaning.model,
             vector,
             self._options.candidates,
             scope,
@@ -208,7 +208,7 @@ class Searcher:
         centre /= float(np.linalg.norm(centre)) or 1.0
         wanted = self._options.candidates + len(own)
         leg = semantic_leg(
-            self._catalog, self._meaning.model, centre, wanted, Scope(), self._meaning.live, self._meaning.nearest
+            self._catalog, centre, wanted, Scope(), self._meaning.live, self._meaning.nearest
         )
         rows = self._rows(list(leg.scores))
         others = Leg.ranked({c: leg.similarities[c] for c, found in rows.items() if found.note_id != row[0]})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -101,9 +102,14 @@ class Segments:
         self._met = met
 
     @cached_property
+    def folded_text(self) -> str:
+        """The text without regard to case."""
+        return fold(self.text)
+
+    @cached_property
     def folded(self) -> list[str]:
-        """The lines without regard to case."""
-        return fold(self.text).split("\n")
+        """Its lines."""
+        return self.folded_text.split("\n")
 
     @cached_property
     def blocks(self) -> list[Lines]:
@@ -178,7 +184,7 @@ class Segments:
             case In(Place.FILE | Place.PATH | Place.EXT | Place.TAG, _) | Property() | Dated() | Compared():
                 return self._met(node)
             case In(place, part):
-                return any(self.holds(part, lines, cased=cased) for lines in self.within(place, at))
+                return any(True for _ in self._holding(place, part, at, cased=cased))
             case _:
                 assert_never(node)
 
@@ -192,28 +198,74 @@ class Segments:
             case In(Place.CONTENT, part):
                 return self.found(part, cased=cased)
             case In(place, part) if place not in (Place.FILE, Place.PATH, Place.EXT, Place.TAG):
-                return [lines for lines in self.within(place, None) if self.holds(part, lines, cased=cased)]
+                return list(self._holding(place, part, None, cased=cased))
             case Phrase(text, _) if text.strip():
-                return self._lines_of(match.span() for match in phrase_pattern(text, cased=cased).finditer(self.text))
+                looked_at = self.text if cased else self.folded_text
+                return self._lines_of(
+                    (m.span() for m in phrase_pattern(text, cased=cased).finditer(looked_at)), looked_at
+                )
             case Pattern():
-                return self._lines_of(self._clock.places(node, self.text, cased=cased))
+                return self._lines_of(self._clock.places(node, self.text, cased=cased), self.text)
             case _:
                 return []
 
-    def _lines_of(self, spans: Iterable[tuple[int, int]]) -> list[Lines]:
+    def _holding(self, place: Place, part: Node, at: Lines | None, *, cased: bool) -> Iterator[Lines]:
+        """The lines of each such part of the note that a condition holds of."""
+        needed = max(needed_words(part), key=len, default="")
+        told = self._lines_with(fold(needed)) if needed else None
+        for lines in self.within(place, at):
+            if told is None or _any_between(told, lines):
+                if self.holds(part, lines, cased=cased):
+                    yield lines
+
+    def _lines_with(self, folded: str) -> list[int]:
+        """The lines that hold a folded word, in order."""
+        found, at, line = list[int](), 0, 1
+        text = self.folded_text
+        while (at_next := text.find(folded, at)) >= 0:
+            line += text.count("\n", at, at_next)
+            found.append(line)
+            at = text.find("\n", at_next)
+            if at < 0:
+                break
+        return found
+
+    def _lines_of(self, spans: Iterable[tuple[int, int]], text: str) -> list[Lines]:
         found = []
         for start, end in islice(spans, _MAX_PLACES):
-            first = self.text.count("\n", 0, start) + 1
-            found.append((first, first + self.text.count("\n", start, end)))
+            first = text.count("\n", 0, start) + 1
+            found.append((first, first + text.count("\n", start, end)))
         return found
 
     def _says(self, node: Word | Phrase | Pattern, at: Lines | None, *, cased: bool) -> bool:
-        first, last = at or (1, len(self.lines))
-        if isinstance(node, Word) and not cased:
-            wanted = fold(node.text)
-            return any(wanted in line for line in self.folded[first - 1 : last])
-        text = self.text if at is None else "\n".join(self.lines[first - 1 : last])
-        return says(node, text, self._clock, cased=cased)
+        if cased or isinstance(node, Pattern):
+            text = self.text if at is None else "\n".join(self.lines[at[0] - 1 : at[1]])
+            return says(node, text, self._clock, cased=cased)
+        text = self.folded_text if at is None else "\n".join(self.folded[at[0] - 1 : at[1]])
+        return fold(node.text) in text if isinstance(node, Word) else _has_phrase(node, text, cased=False)
+
+
+def needed_words(node: Node) -> list[str]:
+    """Words without which a condition on text cannot hold, whatever their case."""
+    match node:
+        case Word(text, _):
+            return [text] if text else []
+        case Phrase(text, _):
+            return text.split()
+        case All(parts):
+            return [text for part in parts for text in needed_words(part)]
+        case Case(_, part):
+            return needed_words(part)
+        case In(place, part) if place not in (Place.FILE, Place.PATH, Place.EXT, Place.TAG):
+            return needed_words(part)
+        case _:
+            return []
+
+
+def _any_between(numbers: list[int], lines: Lines) -> bool:
+    """Whether one of the ascending numbers is in a range."""
+    at = bisect_left(numbers, lines[0])
+    return at < len(numbers) and numbers[at] <= lines[1]
 
 
 def says(node: Word | Phrase | Pattern, text: str, clock: Clock, *, cased: bool) -> bool:
@@ -221,25 +273,31 @@ def says(node: Word | Phrase | Pattern, text: str, clock: Clock, *, cased: bool)
     match node:
         case Word(word, _):
             return word in text if cased else fold(word) in fold(text)
-        case Phrase(phrase, _):
-            return phrase_pattern(phrase, cased=cased).search(text) is not None
+        case Phrase():
+            return _has_phrase(node, text if cased else fold(text), cased=cased)
         case Pattern():
             return clock.finds(node, text, cased=cased)
         case _:
             assert_never(node)
 
 
+def _has_phrase(node: Phrase, text: str, *, cased: bool) -> bool:
+    """Whether a text, folded unless `cased`, holds a phrase."""
+    return phrase_pattern(node.text, cased=cased).search(text) is not None
+
+
 @lru_cache(maxsize=64)
 def phrase_pattern(text: str, *, cased: bool) -> re.Pattern[str]:
-    """What finds a phrase as whole words, whatever the blanks between them.
+    """What finds a phrase as whole words, whatever the blanks between them; unless `cased`, in folded text.
 
     Where it begins or ends in a script without blanks, or with a sign, any character may stand beside it; and a
     particle of such a script does not make another word of the one that it follows.
     """
-    words = text.split()
+    words = (text if cased else fold(text)).split()
     if not words:
         return re.compile("")
-    body = r"\s+".join(re.escape(word) for word in words)
-    before = rf"(?<!{_WORD_CHAR})" if re.match(_WORD_CHAR, words[0]) else ""
+    first, *others = (re.escape(word) for word in words)
+    # What may not stand before the first word is looked at after it, so that the search can skip to that word.
+    before = rf"(?<!{_WORD_CHAR}{first})" if re.match(_WORD_CHAR, words[0]) else ""
     after = rf"(?!{_WORD_CHAR})" if re.match(_WORD_CHAR, words[-1][-1]) else ""
-    return re.compile(before + body + after, 0 if cased else re.IGNORECASE)
+    return re.compile(r"\s+".join([first + before, *others]) + after)

@@ -60,7 +60,7 @@ CREATE TABLE chunks(
   n_tokens INTEGER NOT NULL,
   key BLOB NOT NULL
 );
-CREATE INDEX chunks_note ON chunks(note_id);
+CREATE INDEX chunks_note ON chunks(note_id, key);
 CREATE INDEX chunks_key ON chunks(key, n_tokens);
 CREATE TABLE models(
   id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, name TEXT NOT NULL, dim INTEGER NOT NULL,
@@ -110,8 +110,8 @@ ALTER TABLE notes ADD COLUMN folded_path TEXT NOT NULL DEFAULT '';  -- as filter
 ALTER TABLE notes ADD COLUMN folded_name TEXT NOT NULL DEFAULT '';
 ALTER TABLE notes ADD COLUMN created TEXT;        -- what the note says itself, ISO 8601
 ALTER TABLE notes ADD COLUMN born_ns INTEGER;     -- when the file was made, where the system knows
-CREATE INDEX notes_folded ON notes(folded_path, folded_name) WHERE state <> 'ignored';
-CREATE INDEX notes_dates ON notes(mtime_ns, created, born_ns) WHERE state <> 'ignored';
+-- Filters by name and date are answered from this index alone; a row is long.
+CREATE INDEX notes_filters ON notes(folded_path, folded_name, mtime_ns, created, born_ns) WHERE state <> 'ignored';
 CREATE TABLE property_names(note_id INTEGER NOT NULL REFERENCES notes(id) ON DELETE CASCADE, name TEXT NOT NULL);
 CREATE INDEX property_names_note ON property_names(note_id);
 CREATE INDEX property_names_name ON property_names(name);

@@ -104,7 +104,7 @@ class Vectoriser:
         """Token ids of a window, packed: lists take nine times the room, what the tokenizer makes on the way more."""
         tokenizer, prompt = self._embedder.tokenizer, self._embedder.spec.document_prompt
         parts = (texts[start : start + _ENCODED_TEXTS] for start in range(0, len(texts), _ENCODED_TEXTS))
-        return [array("i", ids) for part in parts for ids in tokenizer.encode(part, prompt)]
+        return [array("I", ids) for part in parts for ids in tokenizer.encode(part, prompt)]
 
     def _take(self, part: _Window, result: BatchResult, buffer: _Buffer, done: Vectorised, progress: Progress) -> None:
         good = [i for i, row in enumerate(result.rows) if row not in result.failed]

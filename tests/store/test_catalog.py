@@ -6,12 +6,14 @@ import os
 import sqlite3
 import stat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from obsidian_indexer.errors import CatalogError, DataDirError
 from obsidian_indexer.records import Chunk, FileStat, Note
+from obsidian_indexer.store import schema
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.fulltext import match_chunks
 from obsidian_indexer.store.note_rows import make_rows
@@ -63,13 +65,13 @@ def test_full_text_follows_every_edit_and_leaves_nothing_behind(catalog: Catalog
     with catalog.transaction():
         catalog.notes.replace(note("heron by the lake", "otter"))
         catalog.notes.replace(note("heron in the reeds"))
-    assert len(match_chunks(catalog.connection, '"heron"', 10)) == 1
-    assert not match_chunks(catalog.connection, '"lake"', 10)
-    assert not match_chunks(catalog.connection, '"otter"', 10)
+    assert len(match_chunks(catalog.connection, ['"heron"'], 10)) == 1
+    assert not match_chunks(catalog.connection, ['"lake"'], 10)
+    assert not match_chunks(catalog.connection, ['"otter"'], 10)
     with catalog.transaction():
         catalog.notes.rename("a.md", "b.md")
         catalog.notes.remove("b.md")
-    assert not match_chunks(catalog.connection, '"heron"', 10)
+    assert not match_chunks(catalog.connection, ['"heron"'], 10)
     assert catalog.connection.execute("SELECT count(*) FROM chunks").fetchone() == (0,)
 
 
@@ -108,7 +110,7 @@ def test_vectors_outlive_the_note_and_serve_it_again(catalog: Catalog) -> None:
         catalog.notes.remove("a.md")
         catalog.notes.replace(note("otter", path="elsewhere.md"))
     assert not catalog.vectors.pending(model.id).keys
-    keys, vectors = catalog.vectors.live(model)
+    keys, vectors = catalog.vectors.of_notes(model, [catalog.notes.stored()["elsewhere.md"].id])
     assert len(keys) == 1
     assert vectors.dtype == np.float32
     assert np.linalg.norm(vectors[0]) == pytest.approx(1.0)
@@ -172,7 +174,7 @@ def test_a_change_in_how_text_is_split_rebuilds_the_full_text(catalog: Catalog, 
         catalog.connection.execute("INSERT INTO chunk_terms(chunk_terms) VALUES ('delete-all')")
         catalog.set_meta("terms_version", "older")
     with Catalog.open(tmp_path) as again:
-        assert len(match_chunks(again.connection, '"heron"', 10)) == 1
+        assert len(match_chunks(again.connection, ['"heron"'], 10)) == 1
 
 
 def test_an_older_layout_is_brought_up_to_date_and_keeps_its_vectors(tmp_path: Path, monkeypatch: Any) -> None:
@@ -189,5 +191,5 @@ def test_an_older_layout_is_brought_up_to_date_and_keeps_its_vectors(tmp_path: P
         assert catalog.vectors.count(1) == 1
         assert catalog.notes.stored()["a.md"].chunker == "", "the note is to be parsed again"
         with catalog.transaction():
-            catalog.notes.replace(note("heron", "a.md"))
+            catalog.notes.replace(note("heron"))
         assert catalog.connection.execute("SELECT folded_path FROM notes").fetchall() == [("a.md",)]

@@ -67,6 +67,6 @@ def test_a_passage_that_shows_the_same_keeps_its_row_when_the_model_reads_less(c
     write(catalog, note("a.md", 1, left_out=(1,), embedded="heron"))
     assert catalog.connection.execute("SELECT id, text FROM chunks").fetchall() == before
     assert catalog.connection.execute("SELECT embedded_text FROM chunks").fetchall() == [("heron",)]
-    assert [hit.id for hit in match_chunks(catalog.connection, '"footer"', 10)] == [before[0][0]]
+    assert [hit.id for hit in match_chunks(catalog.connection, ['"footer"'], 10)] == [before[0][0]]
     write(catalog, note("a.md", state="ignored"))
-    assert not match_chunks(catalog.connection, '"heron"', 10)
+    assert not match_chunks(catalog.connection, ['"heron"'], 10)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from obsidian_indexer.search.query import match_expression, match_terms
+from obsidian_indexer.search.query import match_phrases, match_terms
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.terms import document_terms
 
@@ -18,7 +18,7 @@ def finds(catalog: Catalog, document: str, query: str) -> bool:
     terms = match_terms(query)
     if not terms:
         return False
-    rows = db.execute("SELECT rowid FROM chunk_terms WHERE chunk_terms MATCH ?", (match_expression(terms),))
+    rows = db.execute("SELECT rowid FROM chunk_terms WHERE chunk_terms MATCH ?", (" OR ".join(match_phrases(terms)),))
     return rows.fetchone() is not None
 
 
@@ -64,7 +64,7 @@ def test_other_words_are_not_found(catalog: Catalog) -> None:
 @given(st.text())
 def test_any_text_is_a_valid_query(text: str) -> None:
     terms = match_terms(text)
-    expression = match_expression(terms)
+    expression = " OR ".join(match_phrases(terms))
     assert expression.count('"') == 2 * len(terms)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from obsidian_indexer.options import StoreOptions
 from obsidian_indexer.records import Chunk, FileStat, Note
@@ -35,6 +36,10 @@ def put_texts(catalog: Catalog, path: str, texts: list[str]) -> StoredModel:
     return model
 
 
+def vectors_of(catalog: Catalog, model: StoredModel) -> tuple[list[bytes], NDArray[np.float32]]:
+    return catalog.vectors.of_notes(model, [note.id for note in catalog.notes.stored().values()])
+
+
 def fill(ann: AnnIndex, catalog: Catalog) -> int:
     rows: list[int] = []
     ann.fill(catalog, rows.append, lambda: None)
@@ -50,7 +55,7 @@ def test_every_vector_is_its_own_nearest_neighbour(catalog: Catalog, tmp_path: P
     model = put_texts(catalog, "a.md", [f"text {i}" for i in range(300)])
     ann = AnnIndex.open(tmp_path, catalog, model, StoreOptions(write_batch=64))
     assert fill(ann, catalog) == 300
-    keys, vectors = catalog.vectors.live(model)
+    keys, vectors = vectors_of(catalog, model)
     for key, vector in zip(keys[::30], vectors[::30], strict=True):
         (prefix, similarity), *_ = ann.query(vector, 3)
         assert key.startswith(prefix)
@@ -66,7 +71,7 @@ def test_a_second_fill_writes_nothing_and_dead_rows_go(catalog: Catalog, tmp_pat
     put_texts(catalog, "a.md", ["one"])
     fill(ann, catalog)
     assert catalog.vectors.count(model.id, stored=True) == 1
-    keys, vectors = catalog.vectors.live(model)
+    keys, vectors = vectors_of(catalog, model)
     assert [prefix == keys[0][:16] for prefix, _ in ann.query(vectors[0], 5)] == [True]
     ann.close(catalog)
 
@@ -88,7 +93,7 @@ def test_a_damaged_store_is_made_anew_from_the_catalogue(catalog: Catalog, tmp_p
     again = AnnIndex.open(tmp_path, catalog, model, StoreOptions())
     fill(again, catalog)
     assert catalog.vectors.count(model.id, stored=True) == 1200
-    keys, vectors = catalog.vectors.live(model)
+    keys, vectors = vectors_of(catalog, model)
     assert all(keys[i].startswith(again.query(vectors[i], 1)[0][0]) for i in range(0, 1200, 100))
     again.close(catalog)
 

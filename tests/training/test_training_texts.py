@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,11 @@ def test_what_is_no_translation_by_its_form_is_left_out() -> None:
     assert usable(pair("How to link a note", "노트를 연결하는 방법"))
     assert not usable(pair("How to link a note", "How to link a note"))
     assert not usable(pair("노트를 연결", "노트를 연결하는 방법"))
-    assert not usable(pair("A very long sentence that goes on to say much more than its partner ever does", "짧은 글입니다, 그렇지요?"))
+    assert not usable(
+        pair(
+            "A very long sentence that goes on to say much more than its partner ever does", "짧은 글입니다, 그렇지요?"
+        )
+    )
 
 
 def test_texts_of_a_held_out_set_are_dropped_in_either_language(tmp_path: Path) -> None:
@@ -49,7 +54,10 @@ def test_texts_of_a_held_out_set_are_dropped_in_either_language(tmp_path: Path) 
     rows = [{"_id": "1", "text": english}, {"_id": "2", "text": f"앞말 {korean}"}]
     (tmp_path / "corpus.jsonl").write_text("\n".join(json.dumps(row) for row in rows), "utf-8")
     held_out = HeldOut([tmp_path])
-    pairs = [pair(english.upper(), "빠른 여우 이야기를 하나 합니다 오늘은"), pair("A fox story, told slowly again", korean)]
+    pairs = [
+        pair(english.upper(), "빠른 여우 이야기를 하나 합니다 오늘은"),
+        pair("A fox story, told slowly again", korean),
+    ]
     pairs.append(pair("Something else entirely", "전혀 다른 이야기"))
     chosen, left_out = choose(pairs, held_out, {"cap": {"*": 10}}, seed=1)
     assert [p.en for p in chosen] == ["Something else entirely"]
@@ -57,7 +65,11 @@ def test_texts_of_a_held_out_set_are_dropped_in_either_language(tmp_path: Path) 
 
 
 def test_no_source_exceeds_its_cap() -> None:
-    pairs = [pair(f"sentence number {i} of {source}", f"{source}의 문장 번호 {i}", source) for i in range(20) for source in ("a", "b")]
+    pairs = [
+        pair(f"sentence number {i} of {source}", f"{source}의 문장 번호 {i}", source)
+        for i in range(20)
+        for source in ("a", "b")
+    ]
     chosen, left_out = choose(pairs, HeldOut([]), {"cap": {"*": 15, "b": 4}}, seed=1)
     assert sum(p.source == "a" for p in chosen) == 15
     assert sum(p.source == "b" for p in chosen) == 4
@@ -72,7 +84,7 @@ def test_like_texts_come_to_stand_side_by_side() -> None:
     shuffled = generator.permutation(48).tolist()
     order = neighbours_in_a_row(vectors, shuffled, generator)
     assert sorted(order) == list(range(48))
-    changes = sum(groups[a] != groups[b] for a, b in zip(order, order[1:], strict=False))
+    changes = sum(groups[a] != groups[b] for a, b in pairwise(order))
     assert changes == 3
 
 

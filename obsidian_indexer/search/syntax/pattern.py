@@ -107,10 +107,10 @@ class _Translator:
         self._last = 0 if text == "|" else 1
         self._count(1)
 
-    def _count(self, steps: int) -> None:
+    def _count(self, steps: int, at: int | None = None) -> None:
         self._steps[-1] += steps
         if self._steps[-1] > _MAX_STEPS:
-            raise self._fault("This pattern repeats too much", max(0, self._at - 1))
+            raise self._fault("This pattern repeats too much", self._at - 1 if at is None else at)
 
     def _open(self) -> None:
         match = _GROUP.match(self._source, self._at)
@@ -154,7 +154,7 @@ class _Translator:
                 raise self._fault("This pattern repeats too much", match.start())
             if match[3] and int(match[3]) < int(match[1]):
                 raise self._fault("The numbers of this repeat are out of order", match.start())
-            self._count(self._last * max(0, int(match[1]) - 1))
+            self._count(self._last * max(0, int(match[1]) - 1), match.start())
         self._out.append(text)
         self._last = 0
 

@@ -1,0 +1,163 @@
+"""The vectors of every chunk in memory, kept in step with the catalogue by reading what changed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from obsidian_indexer.store.catalog import Catalog
+from obsidian_indexer.store.vectors import ChunkKeys, StoredModel
+
+Ids = NDArray[np.int64]
+
+# Up to this share of all rows it is faster to copy them out than to compare every row and drop the rest.
+_FEW = 0.2
+# Rows that are gone stay until they are this share of all; room for this share of new ones is set aside.
+_SPARE = 0.1
+_BELOW_EVERY_COSINE = -2.0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveVectors:
+    """Row i of each array is one chunk; a later change of the catalogue leaves a value of this class as it was.
+
+    vectors: float32[n, dim], unit length; chunk_ids, note_ids: int64[n]; gone: int64[m], rows that are not to be found.
+    """
+
+    vectors: NDArray[np.float32]
+    chunk_ids: Ids
+    note_ids: Ids
+    gone: Ids
+
+    def nearest(
+        self,
+        query: NDArray[np.float32],
+        limit: int,
+        note_ids: Collection[int] | None = None,
+        chunk_ids: Collection[int] | None = None,
+    ) -> dict[int, float]:
+        """The `limit` chunks nearest to a query (float32[dim], unit length), by id with their cosine.
+
+        Narrowed to `chunk_ids`, else to the chunks of `note_ids`.
+        """
+        rows = None
+        if chunk_ids is not None:
+            rows = _rows_among(self.chunk_ids, chunk_ids)
+        elif note_ids is not None:
+            rows = _rows_among(self.note_ids, note_ids)
+        if rows is None or len(rows) > _FEW * len(self.vectors):
+            cosines = self.vectors @ query
+            cosines[self.gone] = _BELOW_EVERY_COSINE
+            rows, cosines = (np.arange(len(cosines)), cosines) if rows is None else (rows, cosines[rows])
+        else:
+            rows = np.setdiff1d(rows, self.gone, assume_unique=True)
+            cosines = self.vectors[rows] @ query
+        best = np.argpartition(cosines, -limit)[-limit:] if len(cosines) > limit else np.arange(len(cosines))
+        best = best[cosines[best] > _BELOW_EVERY_COSINE]
+        return dict(zip(self.chunk_ids[rows[best]].tolist(), cosines[best].tolist(), strict=True))
+
+
+class ResidentVectors:
+    """Keeps the live vectors of one model; any thread may ask, with a catalogue connection of its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stamp: tuple[int, str | None] | None = None
+        self._held: _Held | None = None
+
+    def now(self, catalog: Catalog, model: StoredModel) -> LiveVectors:
+        """The vectors of every chunk as the catalogue has them."""
+        with self._lock:
+            stamp = (model.id, catalog.meta("version"))
+            if self._held is None or self._stamp is None or self._stamp[0] != model.id:
+                self._held = _Held.read(catalog, model)
+            elif self._stamp != stamp:
+                self._held = self._held.renewed(catalog, model)
+            self._stamp = stamp
+            return self._held.live
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Live vectors, the beginning of each row's key (uint64[n]), and the array they lie in: float32[room, dim]."""
+
+    live: LiveVectors
+    keys: NDArray[np.uint64]
+    room: NDArray[np.float32]
+
+    @classmethod
+    def read(cls, catalog: Catalog, model: StoredModel) -> _Held:
+        """Everything, in one pass over the vectors."""
+        chunks = catalog.vectors.chunk_keys()
+        room = _room(len(chunks.ids), model.dim)
+        starts = chunks.starts
+        order = np.argsort(starts, kind="stable")
+        ordered = starts[order]
+        met = np.zeros(len(starts), bool)
+        for keys, vectors in catalog.vectors.pages(model):
+            first, last = np.searchsorted(ordered, keys, "left"), np.searchsorted(ordered, keys, "right")
+            # Mostly one chunk has a key; round by round, those that share it have theirs.
+            sharing = 0
+            while len(at := np.flatnonzero(first + sharing < last)):
+                rows = order[first[at] + sharing]
+                room[rows] = vectors[at]
+                met[rows] = True
+                sharing += 1
+        missing = np.flatnonzero(~met)
+        room[missing] = 0.0
+        live = LiveVectors(room[: len(starts)], chunks.ids, chunks.note_ids, missing)
+        return cls(live, starts, room)
+
+    def renewed(self, catalog: Catalog, model: StoredModel) -> _Held:
+        """What is held, without the rows whose chunk changed or went, and with the new ones read."""
+        chunks, live = catalog.vectors.chunk_keys(), self.live
+        order = np.argsort(chunks.ids)
+        at = np.minimum(np.searchsorted(chunks.ids, live.chunk_ids, sorter=order), max(0, len(order) - 1))
+        same = np.zeros(len(live.chunk_ids), bool)
+        if len(order):
+            there = order[at]
+            same = (chunks.ids[there] == live.chunk_ids) & (chunks.starts[there] == self.keys)
+        same[live.gone] = False
+        unread = np.setdiff1d(np.arange(len(chunks.ids)), there[same]) if len(order) else np.arange(0)
+        if len(unread) > len(chunks.ids) // 2:
+            return _Held.read(catalog, model)
+        found, vectors = catalog.vectors.of_keys(model, [chunks.key(i) for i in unread.tolist()])
+        new = unread[found]
+        kept = self._with_room_for(len(new), same)
+        return kept.and_also(chunks, new, vectors)
+
+    def _with_room_for(self, count: int, same: NDArray[np.bool_]) -> _Held:
+        """This with the other rows marked as gone; moved to a new array when few are left or room runs out."""
+        live, used = self.live, len(self.live.chunk_ids)
+        gone = np.flatnonzero(~same)
+        if used + count <= len(self.room) and len(gone) <= _SPARE * used:
+            return _Held(LiveVectors(live.vectors, live.chunk_ids, live.note_ids, gone), self.keys, self.room)
+        rows = np.flatnonzero(same)
+        room = _room(len(rows) + count, self.room.shape[1])
+        np.take(self.room, rows, axis=0, out=room[: len(rows)])
+        moved = LiveVectors(room[: len(rows)], live.chunk_ids[rows], live.note_ids[rows], gone[:0])
+        return _Held(moved, self.keys[rows], room)
+
+    def and_also(self, chunks: ChunkKeys, new: Ids, vectors: NDArray[np.float32]) -> _Held:
+        """This and more rows: vectors[i] belongs to chunk new[i] of `chunks`. Rows already in use are not touched."""
+        live, used = self.live, len(self.live.chunk_ids)
+        self.room[used : used + len(new)] = vectors
+        grown = LiveVectors(
+            self.room[: used + len(new)],
+            np.concatenate([live.chunk_ids, chunks.ids[new]]),
+            np.concatenate([live.note_ids, chunks.note_ids[new]]),
+            live.gone,
+        )
+        return _Held(grown, np.concatenate([self.keys, chunks.starts[new]]), self.room)
+
+
+def _room(rows: int, dim: int) -> NDArray[np.float32]:
+    return np.empty((rows + int(rows * _SPARE) + 64, dim), np.float32)
+
+
+def _rows_among(ids: Ids, allowed: Collection[int]) -> Ids:
+    return np.flatnonzero(np.isin(ids, np.fromiter(allowed, np.int64, len(allowed))))
