@@ -1,10 +1,12 @@
-"""Embedding alone: each engine and number format against `SentenceTransformer.encode` and against its own limits.
+"""Embedding alone: what an index of the vault would choose against `SentenceTransformer.encode` and its own limits.
 
-    python benchmarks/embed_throughput.py VAULT [--rounds N] [--passages N] [--skip-2000]
+    python benchmarks/embed_throughput.py VAULT [--rounds N] [--passages N] [--all] [--skip-2000]
 
-Every contender reads the same passages (cut by this program) in each round, in turn. Rates are passages a second of
-wall clock, the best round of each; `cpu_rate` is what the same work would reach with every core free, which holds on a
-busy machine too. `forward_only` is the engine on ready batches of token ids, `tokenise_only` the tokenizer.
+The engine is chosen, and made if that pays, for all passages of the vault on its CPU; `--all` adds every other engine
+and number format, `--passages` measures on some of the passages only. The build is reported apart. Every contender
+reads the same passages (cut by this program) in each round, in turn. Rates are passages a second of wall clock, the
+best round of each; `cpu_rate` is what the same work would reach with every core free, which holds on a busy machine
+too. `forward_only` is the engine on ready batches of token ids, `tokenise_only` the tokenizer.
 """
 
 from __future__ import annotations
@@ -15,9 +17,11 @@ import sys
 import tempfile
 import time
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,15 +32,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.machine import machine
 from obsidian_indexer.embed.batch import Embedder, plan_batches
 from obsidian_indexer.embed.build import BuildKind, BuildRefused, Builds
-from obsidian_indexer.embed.engines import choose
+from obsidian_indexer.embed.engines import Choice, choose, settle
 from obsidian_indexer.embed.openvino_engine import cpu_has_bfloat16, cpu_threads
 from obsidian_indexer.embed.spec import ModelSpec, resolve_model
-from obsidian_indexer.embed.tokens import TokenIds
-from obsidian_indexer.embed.workload import Workload
+from obsidian_indexer.embed.tokens import TokenIds, load_tokenizer
+from obsidian_indexer.embed.workload import Workload, spread
 from obsidian_indexer.options import EmbedOptions
 from obsidian_indexer.pipeline import prefetch
 
 Vectors = NDArray[np.float32]
+ON_CPU = EmbedOptions(device="cpu")
 
 
 @dataclass
@@ -64,8 +69,8 @@ class EncodedTexts:
     encoded: list[TokenIds]
 
 
-def read_passages(vault: str, most: int) -> list[str]:
-    """The passages of a vault as the index cuts them; `most` of them spread evenly, 0 for all."""
+def read_passages(vault: str) -> list[str]:
+    """The passages of a vault as the index cuts them, in its order."""
     import config
     from obsidian_indexer.sync.inspect import NoteInspector
     from obsidian_indexer.vault import scan
@@ -76,8 +81,7 @@ def read_passages(vault: str, most: int) -> list[str]:
     for entry in scan(options.vault_path, options.vault):
         if hasattr(entry, "mtime_ns"):
             texts += [chunk.embedded_text for chunk in inspector.inspect(entry.path)[1]]
-    texts = list(dict.fromkeys(texts))
-    return texts[:: max(1, len(texts) // most)][:most] if most else texts
+    return list(dict.fromkeys(texts))
 
 
 def embed(embedder: Embedder, texts: Sequence[str], window: int) -> Vectors:
@@ -108,77 +112,91 @@ def ready_batches(embedder: Embedder, encoded: Sequence[TokenIds]) -> list[list[
     return [[encoded[row] for row in rows] for rows in plan_batches(lengths, lambda: embedder.token_budget)]
 
 
-def make_int8(spec: ModelSpec, builds: Builds, texts: Sequence[str]) -> dict[str, object]:
-    """Make the int8 engine and tell its time and figures, or why there is none."""
+def work_of(texts: Sequence[str], n_tokens: int) -> Workload:
+    """What a first run over these passages has to do."""
     ordered = sorted(texts, key=len, reverse=True)
-    work = Workload(sample=lambda n: [ordered[i * len(ordered) // n] for i in range(min(n, len(ordered)))])
-    try:
-        build = builds.make(spec, BuildKind.INT8, EmbedOptions(), work)
-    except BuildRefused as error:
-        return {"refused": str(error)}
-    return {"seconds": build.seconds, "check": dict(build.check)}
+    return Workload(n_tokens, lambda n: spread(ordered, n))
 
 
-def load_ours(spec: ModelSpec, builds: Builds) -> dict[str, Embedder]:
-    """Every engine and number format that this machine has for the model."""
+def named(choice: Choice, spec: ModelSpec, builds: Builds) -> tuple[str, Embedder]:
+    """An engine, loaded, and what it is called here."""
+    embedder = Embedder.load(spec, ON_CPU, builds, choice)
+    return f"{choice.engine} {embedder.engine.dtype}", embedder
+
+
+def load_others(spec: ModelSpec, builds: Builds, work: Workload) -> dict[str, Embedder]:
+    """Every engine and number format that this machine has for the model; int8 is made if it is not there."""
     formats = ["float32", *(["bfloat16"] if cpu_has_bfloat16() else [])]
     wishes = [("torch", dtype) for dtype in formats] + [("openvino", dtype) for dtype in formats]
-    if builds.find(spec, BuildKind.INT8):
+    if builds.find(spec, BuildKind.INT8) is None:
+        with suppress(BuildRefused):
+            builds.make(spec, BuildKind.INT8, ON_CPU, work)
+    if builds.find(spec, BuildKind.INT8) is not None:
         wishes.append(("openvino", "int8"))
     ours = {}
     for engine, dtype in wishes:
-        options = EmbedOptions(engine=engine, dtype=dtype, device="cpu")
-        choice = choose(spec, options, builds)
+        choice = choose(spec, replace(ON_CPU, engine=engine, dtype=dtype), builds)
         if choice.engine == engine:
-            ours[f"{engine} {dtype}"] = Embedder.load(spec, options, builds, choice)
+            name, ours[name] = named(choice, spec, builds)
     return ours
 
 
-def compare(vault: str, rounds: int, most: int, encode_batches: Sequence[int]) -> dict[str, object]:
-    """Run every contender in turn, `rounds` times, after one run of each on a few passages."""
-    from sentence_transformers import SentenceTransformer
-
-    spec, texts = resolve_model(EmbedOptions()), read_passages(vault, most)
+def compare(vault: str, rounds: int, most: int, encode_batches: Sequence[int], *, every: bool) -> dict[str, object]:
+    """Run every contender in turn, `rounds` times."""
+    spec, whole = resolve_model(ON_CPU), read_passages(vault)
+    tokenizer = load_tokenizer(spec)
+    work = work_of(whole, sum(tokenizer.count(whole)))
+    texts = spread(whole, most or len(whole))
     with tempfile.TemporaryDirectory() as scratch:
         builds = Builds(Path(scratch) / "engines")
-        int8 = make_int8(spec, builds, texts)
-        ours = load_ours(spec, builds)
-    window = EmbedOptions().window
-    library = SentenceTransformer(str(spec.folder), device="cpu", local_files_only=True)
-    tokenizer = next(iter(ours.values())).tokenizer
+        chosen, embedder = named(settle(spec, ON_CPU, builds, work), spec, builds)
+        ours = {**(load_others(spec, builds, work) if every else {}), chosen: embedder}
+        build = builds.find(spec, BuildKind.INT8)
     encoded = tokenizer.encode(texts, spec.document_prompt)
-    contenders = {"tokenise_only": Timed(lambda: tokenizer.encode(texts) and None)}
-    for size in encode_batches:
-        contenders[f"encode {size}"] = Timed(
-            lambda size=size: library.encode(texts, batch_size=size, normalize_embeddings=True)  # type: ignore[misc]
-        )
-    for name, embedder in ours.items():
-        batches = ready_batches(embedder, encoded)
-        contenders[name] = Timed(lambda embedder=embedder: embed(embedder, texts, window))  # type: ignore[misc]
-        contenders[f"{name} forward_only"] = Timed(
-            lambda embedder=embedder, batches=batches: forward_only(embedder, batches)  # type: ignore[misc]
-        )
-        embed(embedder, texts[:64], window)
-    library.encode(texts[:64])
+    contenders = all_contenders(spec, ours, texts, encoded, encode_batches)
     for number in range(rounds):
         for name, contender in contenders.items():
             print(f"round {number + 1} of {rounds}: {name}", file=sys.stderr)
             contender.once()
+    found = figures(contenders, len(texts), list(ours))
     return {
         "benchmark": "embed_throughput",
         "machine": machine(),
         "model": spec.name,
+        "vault": {"passages": len(whole), "tokens": work.n_tokens},
         "passages": len(texts),
         "tokens": sum(map(len, encoded)),
         "rounds": rounds,
-        "int8_build": int8,
-        **figures(contenders, len(texts), list(ours)),
+        "chosen": {"engine": chosen, **found["engines"][chosen]},
+        "int8_build": {"seconds": build.seconds, "check": dict(build.check)} if build else None,
+        **found,
     }
 
 
-def figures(contenders: dict[str, Timed], n_texts: int, ours: Sequence[str]) -> dict[str, object]:
+def all_contenders(
+    spec: ModelSpec, ours: dict[str, Embedder], texts: Sequence[str], encoded: Sequence[TokenIds], sizes: Sequence[int]
+) -> dict[str, Timed]:
+    """The tokenizer alone, `encode` with each batch size, and each engine in full and on ready batches; all warm."""
+    from sentence_transformers import SentenceTransformer
+
+    library = SentenceTransformer(str(spec.folder), device="cpu", local_files_only=True)
+    library.encode(texts[:64])
+    tokenizer = next(iter(ours.values())).tokenizer
+    contenders = {"tokenise_only": Timed(lambda: tokenizer.encode(texts) and None)}
+    for size in sizes:
+        contenders[f"encode {size}"] = Timed(
+            partial(library.encode, list(texts), batch_size=size, normalize_embeddings=True)
+        )
+    for name, embedder in ours.items():
+        embed(embedder, texts[:64], ON_CPU.window)
+        contenders[name] = Timed(partial(embed, embedder, texts, ON_CPU.window))
+        contenders[f"{name} forward_only"] = Timed(partial(forward_only, embedder, ready_batches(embedder, encoded)))
+    return contenders
+
+
+def figures(contenders: dict[str, Timed], n_texts: int, ours: Sequence[str]) -> dict[str, Mapping[str, object]]:
     """Rates of all, and of our own the ratios and the nearness to `encode`."""
-    cores = cpu_threads(EmbedOptions())
+    cores = cpu_threads(ON_CPU)
     rate = {name: n_texts / min(timed.seconds) for name, timed in contenders.items()}
     cpu_rate = {name: cores * n_texts / min(timed.cpu_seconds) for name, timed in contenders.items()}
     encodes = [name for name in contenders if name.startswith("encode")]
@@ -207,10 +225,11 @@ def main() -> None:
     parser.add_argument("vault")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--passages", type=int, default=0, help="at most so many, spread over the vault")
+    parser.add_argument("--all", action="store_true", help="the engines that were not chosen as well")
     parser.add_argument("--skip-2000", action="store_true", help="leave out the batch of 2000 (5 GB of memory)")
     options = parser.parse_args()
     sizes = [32] if options.skip_2000 else [32, 2000]
-    print(json.dumps(compare(options.vault, options.rounds, options.passages, sizes), indent=2))
+    print(json.dumps(compare(options.vault, options.rounds, options.passages, sizes, every=options.all), indent=2))
 
 
 if __name__ == "__main__":

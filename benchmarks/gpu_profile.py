@@ -2,12 +2,13 @@
 
     python benchmarks/gpu_profile.py [--chunks N] [--passages N] [--rounds N] [--vault VAULT] [--device cpu]
 
-`rate` is in passages a second, the best round of each contender, all in turn. `encode` runs in each number format of the
-card; the ratio is to the fastest. `forward_only` is the engine on ready batches of token ids.
+`rate` is in passages a second, the best round of each contender, all in turn. `encode` runs in each number format of
+the card; the ratio is to the fastest. `forward_only` is the engine on ready batches of token ids.
 
 `index` is one process that indexes N passages (notes of the demo vault's words in random order, or a vault's own) from
-its start until a search by meaning is answered. Its stages overlap: `tokenise` and `forward` are the seconds in which at
-least one thread was at it, `forward` with its copies; `write` is what vectors took into the catalogue.
+its start until a search by meaning is answered. `load`, `tokenise`, `forward` and `write` are parts of `embed` and
+overlap: the seconds in which at least one thread was at it, copies counted as `forward`; `write` brings vectors into
+the catalogue.
 
 Without a CUDA card it ends with 2; another `--device`, with small numbers, tries it out.
 """
@@ -54,7 +55,7 @@ def write_notes(folder: Path, n_chunks: int) -> None:
     rng = random.Random(7)
     text = "\n".join(note.read_text("utf-8", "replace") for note in sorted((ROOT / "assets").rglob("*.md")))
     words = re.findall(r"[A-Za-z]{2,}", text)
-    sample = min(_SAMPLED_NOTES, n_chunks)
+    sample = min(_SAMPLED_NOTES, 1 + n_chunks // (2 * _SECTIONS))
     _write(folder, range(sample), words, rng)
     per_note = len(read_passages(str(folder), 0)) / sample
     _write(folder, range(sample, math.ceil(n_chunks / per_note)), words, rng)
@@ -130,7 +131,7 @@ def _libraries(spec: ModelSpec, options: EmbedOptions, texts: list[str]) -> dict
 
 
 def ratios(contenders: dict[str, Timed], n_texts: int) -> dict[str, object]:
-    """Rates of all; how often ours is the fastest `encode`, its share of the forward pass, and how near their vectors."""
+    """Rates of all; ours against the fastest `encode`, its vectors included, and against the forward pass."""
     rate = {name: n_texts / min(timed.seconds) for name, timed in contenders.items()}
     encodes = {name: value for name, value in rate.items() if name.startswith("encode")}
     fastest = max(encodes, key=lambda name: encodes[name])

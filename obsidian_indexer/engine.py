@@ -273,9 +273,12 @@ class Engine:
                 result = ask(query, plain=True)
                 yield name, replace(result, notice=f"Taken as plain words: {error}")
 
-    def similar(self, note: str, *, k: int | None = None) -> SearchResult:
-        """Notes like this one, from stored vectors. Raises NoteError when it is unknown or has none."""
-        return self._answering.searcher().similar(note, k=k or self.options.search.k)
+    def similar(self, note: str, *, k: int | None = None, hide_linked: bool = False) -> SearchResult:
+        """Notes like this one, from stored vectors; `hide_linked` leaves out those it links to or is linked from.
+
+        Raises NoteError when the note is unknown or has no vectors.
+        """
+        return self._answering.searcher().similar(note, k=k or self.options.search.k, hide_linked=hide_linked)
 
     def backlinks(self, note: str) -> list[VaultLink]:
         """The links in other notes that lead to a file of the vault. Raises NoteError when there is no such file."""

@@ -149,12 +149,13 @@ def _read_queries(path: Path) -> Iterator[tuple[object, str]]:
 @click.command(cls=Command)
 @click.argument("note")
 @_results
+@click.option("--hide-linked", is_flag=True, help="Leave out notes that NOTE links to or that link to it.")
 @click.pass_obj
-def similar(session: Session, note: str, k: int | None) -> int:
+def similar(session: Session, note: str, k: int | None, hide_linked: bool) -> int:
     """List notes like NOTE."""
     with session.open() as engine:
         _check_named_model(session, engine)
-        result = engine.similar(note_path(engine.options, note), k=k)
+        result = engine.similar(note_path(engine.options, note), k=k, hide_linked=hide_linked)
     _print(session, result, explain=False)
     return DONE
 

@@ -13,31 +13,12 @@ _SCRIPTS = {
     "ja": {"HIRAGANA", "KATAKANA", "CJK"}, "ka": {"GEORGIAN"}, "ko": {"HANGUL"}, "ru": {"CYRILLIC"}, "sr": {"CYRILLIC"},
     "th": {"THAI"}, "uk": {"CYRILLIC"}, "zh": {"CJK"},
 }  # fmt: skip
-_LATIN = frozenset(
-    (
-        "af",
-        "ca",
-        "cs",
-        "cy",
-        "da",
-        "de",
-        "en",
-        "es",
-        "et",
-        "eu",
-        "fi",
-        "fr",
-        "ga",
-        "gl",
-        "hr",
-        "hu",
-        "id",
-        "is",
-        "it",
-        "lt",
-    )
-    + ("lv", "ms", "mt", "nl", "no", "pl", "pt", "ro", "sk", "sl", "sq", "sv", "sw", "tl", "tr", "vi")
-)
+# fmt: off
+_LATIN = frozenset((
+    "af", "ca", "cs", "cy", "da", "de", "en", "es", "et", "eu", "fi", "fr", "ga", "gl", "hr", "hu", "id", "is", "it",
+    "lt", "lv", "ms", "mt", "nl", "no", "pl", "pt", "ro", "sk", "sl", "sq", "sv", "sw", "tl", "tr", "vi",
+))
+# fmt: on
 
 
 def scripts_of(folder: Path) -> frozenset[str] | None:

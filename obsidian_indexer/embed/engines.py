@@ -25,8 +25,8 @@ from obsidian_indexer.options import EmbedOptions
 
 Vectors = NDArray[np.float32]
 
-# On two cores (benchmarks/embed_throughput.py) int8 takes 2.5 s to make and saves so many µs a token, a conversion takes
-# 10 s and saves 17 µs against torch. Both sides grow alike with the model and shrink with the cores.
+# On two cores (benchmarks/embed_throughput.py) int8 takes 2.5 s to make and saves so many µs a token, a conversion
+# takes 10 s and saves 17 µs against torch. Both sides grow alike with the model and shrink with the cores.
 _INT8_S, _SAVED_US = 2.5, {"bfloat16": 11, "float32": 38}
 # Notes change, so what a run embeds is about half of what the index will embed with the engine made for it.
 _INT8_USES = 2

@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 
 from obsidian_indexer.embed.tokens import TokenIds
 
-# A token's direction is the sum of a row of each table; two primes make the pair its own for 16 million tokens.
-_TABLE_ROWS = (4093, 4099)
-
 
 class FakeEngine:
     """The sum of a fixed random vector for each token, made unit length."""
@@ -31,12 +28,10 @@ class FakeEngine:
 
     def forward(self, batch: Sequence[TokenIds]) -> NDArray[np.float32]:
         """float32[n, dim], unit length."""
-        tables = _tables(self.dim)
         out = np.zeros((len(batch), self.dim), np.float32)
         for row, ids in enumerate(batch):
-            tokens = np.asarray(ids)
-            for table in tables:
-                out[row] += table[tokens % len(table)].sum(axis=0)
+            for token in ids:
+                out[row] += _direction(token, self.dim)
         out /= np.linalg.norm(out, axis=1, keepdims=True)
         return out
 
@@ -49,6 +44,6 @@ class FakeEngine:
         """Nothing is held."""
 
 
-@lru_cache(maxsize=4)
-def _tables(dim: int) -> list[NDArray[np.float32]]:
-    return [np.random.default_rng(rows + 1).standard_normal((rows, dim), np.float32) for rows in _TABLE_ROWS]
+@lru_cache(maxsize=16_384)
+def _direction(token: int, dim: int) -> NDArray[np.float32]:
+    return np.random.default_rng(token).standard_normal(dim).astype(np.float32)

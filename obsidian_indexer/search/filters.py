@@ -267,12 +267,20 @@ class _Evaluation:
         for note_id, path, kind, text, blocks, tasks, headings in rows.fetchall():
             source = Source(text, blocks, tasks, headings, kind in _OF_FILE)
             segments = Segments(source, self._clock, self._meets(note_id))
-            in_text = segments.holds(node, None, cased=cased)
-            if in_text and wanted and segments.source.of_file:
-                self.places.setdefault(note_id, []).extend(segments.found(node, cased=cased))
+            in_text, places = self._read(segments, node, cased=cased, wanted=wanted)
+            if places:
+                self.places.setdefault(note_id, []).extend(places)
             if in_text or (isinstance(node, Word | Phrase | Pattern) and self._in_name(node, path, cased=cased)):
                 found.add(note_id)
         return found
+
+    def _read(self, segments: Segments, node: Node, *, cased: bool, wanted: bool) -> tuple[bool, list[Lines]]:
+        """Whether a condition holds of a note's text and, where that is wanted and has lines, which they are."""
+        if isinstance(node, In) and node.place is not Place.CONTENT:
+            places = segments.found(node, cased=cased)
+            return bool(places), places if wanted and segments.source.of_file else []
+        holds = segments.holds(node, None, cased=cased)
+        return holds, segments.found(node, cased=cased) if holds and wanted and segments.source.of_file else []
 
     def _in_name(self, node: Word | Phrase | Pattern, path: str | bytes, *, cased: bool) -> bool:
         return says(node, unicodedata.normalize("NFC", path_from_row(path)), self._clock, cased=cased)

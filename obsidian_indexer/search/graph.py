@@ -8,9 +8,18 @@ from dataclasses import replace
 from obsidian_indexer.records import VaultLink
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.note_rows import name_key
+from obsidian_indexer.store.rows import path_from_row
 from obsidian_indexer.vault import LinkIndex
 
 _SUFFIX = ".md"
+
+
+def linked_notes(catalog: Catalog, path: str) -> frozenset[int]:
+    """The ids of the notes that a note links to or that link to it."""
+    note_of = {path_from_row(row): note_id for note_id, row in catalog.connection.execute("SELECT id, path FROM notes")}
+    graph = LinkGraph(catalog, note_of)
+    ends = {link.resolved for link in graph.outgoing(path)} | {link.source for link in graph.backlinks(path)}
+    return frozenset(note_of[end] for end in ends if end in note_of and end != path)
 
 
 class LinkGraph:

@@ -18,7 +18,7 @@ from obsidian_indexer.store.live import LiveVectors
 from obsidian_indexer.store.rows import marks, pages
 
 # Share of the whole note's BM25 in the keyword leg; the rest is the passage's own.
-_NOTE_SHARE = 0.4
+_NOTE_SHARE = 0.7
 
 
 def keyword_leg(catalog: Catalog, words: str, limit: int, scope: Scope) -> Leg:

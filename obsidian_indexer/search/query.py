@@ -13,10 +13,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from obsidian_indexer.search.stopwords import is_stop_word
 from obsidian_indexer.search.syntax.parser import Parser
 from obsidian_indexer.search.syntax.tree import All, Case, In, Node, Phrase, Place, Some, Word
+from obsidian_indexer.store.particles import without_particle
 from obsidian_indexer.store.rows import clean_text
-from obsidian_indexer.store.terms import bigrams, split_runs
+from obsidian_indexer.store.terms import bigrams, is_hangul, split_runs
 
 # A longer text was pasted, not composed; it is searched for as it is.
 _MAX_COMPOSED = 2_000
@@ -37,16 +39,6 @@ class Query:
     exhaustive: bool = False
     sort: str | None = None
     remark: str | None = None
-
-
-# Words that nearly every English note holds: they rank nothing and cost a look at every row.
-_STOP = frozenset(
-    """
-    a an and are as at be but by can could did do does for from had has have how i if in into is it its me my of on or
-    our should so that the their them then there these they this to was we were what when where which who why will
-    with would you your
-    """.split()  # noqa: SIM905 - eighty quoted words are harder to read
-)
 
 
 def parse_query(text: str, now: datetime | None = None) -> Query:
@@ -105,17 +97,20 @@ def plain_query(text: str) -> Query:
 def match_terms(words: str) -> list[str]:
     """The distinct terms to look up, as `store.terms` splits documents; stop words only where there is nothing else.
 
-    A lone character of an unspaced script ends in `*`: it is looked up as the start of a pair.
+    Particles are left off Korean words. A lone character ends in `*` where it may be a part of a word without blanks:
+    it is looked up as the start of a pair.
     """
-    plain: list[str] = []
-    paired: list[str] = []
-    for run, unspaced in split_runs(words):
-        if unspaced:
-            paired.extend(bigrams(run) if len(run) > 1 else [f"{run}*"])
+    runs = split_runs(words)
+    telling = [(run, unspaced) for run, unspaced in runs if not is_stop_word(run, unspaced)] or runs
+    terms: list[str] = []
+    for run, unspaced in telling:
+        if not unspaced:
+            terms.append(run)
+        elif len(run) == 1:
+            terms.append(run if len(telling) > 1 and is_hangul(run) else f"{run}*")
         else:
-            plain.append(run)
-    telling = [word for word in plain if word not in _STOP]
-    return list(dict.fromkeys((telling or ([] if paired else plain)) + paired))
+            terms.extend(bigrams(without_particle(run)))
+    return list(dict.fromkeys(terms))
 
 
 def match_phrases(terms: Sequence[str]) -> list[str]:

@@ -18,11 +18,13 @@ from obsidian_indexer.records import Explanation, Hit, SearchResult
 from obsidian_indexer.search.explain import explain_places
 from obsidian_indexer.search.filters import Selection, select
 from obsidian_indexer.search.fusion import Fused, Leg, WeightedLeg, fuse
+from obsidian_indexer.search.graph import linked_notes
 from obsidian_indexer.search.legs import keyword_leg, notes_of_chunks, semantic_leg
 from obsidian_indexer.search.listing import DATES, bare_files, date_key, in_order, list_all
 from obsidian_indexer.search.query import Query, parse_query, plain_query
 from obsidian_indexer.search.rerank import rerank as rerank_best
 from obsidian_indexer.search.scope import Scope
+from obsidian_indexer.search.similar import similar_leg
 from obsidian_indexer.search.snippet import snippet
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.live import LiveVectors
@@ -193,26 +195,22 @@ class Searcher:
         known = [chunk_id for chunk_id in ranked if chunk_id in file_of]
         return in_order(query, known, file_of, list_all(self._catalog.connection, selection))
 
-    def similar(self, path: str, *, k: int) -> SearchResult:
-        """Notes like this one, from stored vectors alone. Raises NoteError when the note has none."""
+    def similar(self, path: str, *, k: int, hide_linked: bool = False) -> SearchResult:
+        """Notes like this one, from stored vectors alone; `hide_linked` leaves out those it links to or is linked from.
+
+        Raises NoteError when the note has no vectors.
+        """
         started = time.perf_counter()
         row = self._catalog.connection.execute("SELECT id FROM notes WHERE path=?", (path_to_row(path),)).fetchone()
         if row is None:
             raise NoteError(f"{path} is not in the index. Give the path from the vault's root, or run 'index' first.")
         if self._meaning is None:
             raise NoteError("Nothing is embedded yet. Run 'index' first.")
-        _, own = self._catalog.vectors.of_notes(self._meaning.model, [row[0]])
-        if not len(own):
+        hidden = linked_notes(self._catalog, path) if hide_linked else frozenset()
+        leg = similar_leg(self._meaning.live(), row[0], hidden, k)
+        if leg is None:
             raise NoteError(f"{path} has no text that was embedded.")
-        centre = own.mean(axis=0)
-        centre /= float(np.linalg.norm(centre)) or 1.0
-        wanted = self._options.candidates + len(own)
-        leg = semantic_leg(
-            self._catalog, centre, wanted, Scope(), self._meaning.live, self._meaning.nearest
-        )
-        rows = self._rows(list(leg.scores))
-        others = Leg.ranked({c: leg.similarities[c] for c, found in rows.items() if found.note_id != row[0]})
-        fused = fuse([WeightedLeg(SEMANTIC, 1.0, others)])
+        fused = fuse([WeightedLeg(SEMANTIC, 1.0, leg)])
         hits = self._hits(Query(path, ""), fused.ranking, fused, k, "note", explain=False)
         took = round((time.perf_counter() - started) * 1000, 2)
         name = self._meaning.model.name

@@ -214,9 +214,8 @@ class Segments:
         needed = max(needed_words(part), key=len, default="")
         told = self._lines_with(fold(needed)) if needed else None
         for lines in self.within(place, at):
-            if told is None or _any_between(told, lines):
-                if self.holds(part, lines, cased=cased):
-                    yield lines
+            if (told is None or _any_between(told, lines)) and self.holds(part, lines, cased=cased):
+                yield lines
 
     def _lines_with(self, folded: str) -> list[int]:
         """The lines that hold a folded word, in order."""
@@ -242,7 +241,7 @@ class Segments:
             text = self.text if at is None else "\n".join(self.lines[at[0] - 1 : at[1]])
             return says(node, text, self._clock, cased=cased)
         text = self.folded_text if at is None else "\n".join(self.folded[at[0] - 1 : at[1]])
-        return fold(node.text) in text if isinstance(node, Word) else _has_phrase(node, text, cased=False)
+        return _folded(node.text) in text if isinstance(node, Word) else _has_phrase(node, text, cased=False)
 
 
 def needed_words(node: Node) -> list[str]:
@@ -279,6 +278,9 @@ def says(node: Word | Phrase | Pattern, text: str, clock: Clock, *, cased: bool)
             return clock.finds(node, text, cased=cased)
         case _:
             assert_never(node)
+
+
+_folded = lru_cache(maxsize=64)(fold)
 
 
 def _has_phrase(node: Phrase, text: str, *, cased: bool) -> bool:

@@ -1,107 +1,116 @@
 """Notes like a note, from stored vectors alone.
 
-A mean vector says little of a long note with several topics. So each passage of the one note is held against its nearest
-passage of the other, and the other way round; the likeness of two notes is the mean of both, passages weighted by their
-length. Vectors are compared from the mean of the vault's, so that what all its notes have in common counts for nothing.
-`benchmarks/similar.py` measures it against the mean vector, by how many of a note's links it finds.
+A mean vector says little of a long note with several topics. So every passage of the one note is held against every
+passage of the other, and three things count alike: how near the other note comes to each passage of this one, how near
+this one comes to each of the other's, and how near the nearest two are. `benchmarks/similar.py` measures that against
+the mean vector, by how many of a note's links are found.
+
+Vectors are taken as directions from the mean of all, so that what the whole vault has in common counts for nothing. A
+passage that several other notes repeat says nothing of this one and is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from obsidian_indexer.embed.workload import spread
 from obsidian_indexer.search.fusion import Leg
-from obsidian_indexer.search.legs import Meaning, nearest_chunks, notes_of_chunks
-from obsidian_indexer.store.catalog import Catalog
-from obsidian_indexer.store.rows import marks, pages
+from obsidian_indexer.store.live import LiveVectors
 
 Vectors = NDArray[np.float32]
+Ids = NDArray[np.int64]
 
-# Passages of a very long note that speak for it, and vectors that the vault's mean is taken from.
-_SPOKESMEN, _SAMPLE = 64, 2_000
-# Nearest passages that each passage of the note names, so that their notes are compared: in all, and at least.
-_NAMED, _NAMED_EACH = 800, 20
+# Passages of a very long note that speak for it, how many are compared at a time, and vectors the mean is taken from.
+_SPOKESMEN, _AT_A_TIME, _SAMPLE = 64, 8, 2_000
+# A passage is repeated where another note has one this near, and boilerplate where so many notes have one.
+_REPEATED, _BOILERPLATE = 0.8, 3
+
+
+def similar_leg(live: LiveVectors, note_id: int, hidden: Collection[int], limit: int) -> Leg | None:
+    """The `limit` notes most like one, each as its passage that comes nearest, but those of `hidden`.
+
+    None where the note has no vectors. Likeness is from -1 to 1.
+    """
+    there = np.ones(len(live.note_ids), bool)
+    there[live.gone] = False
+    own = np.flatnonzero((live.note_ids == note_id) & there)
+    if not len(own):
+        return None
+    others = _Others.among(live, there & (live.note_ids != note_id))
+    if not len(others.rows):
+        return Leg()
+    speaking = own[np.linspace(0, len(own) - 1, min(len(own), _SPOKESMEN)).astype(int)]
+    nearness = _nearness(live, others, speaking, leave_out_boilerplate=True)
+    if not len(nearness.there):  # a note of nothing else is like those that repeat it
+        nearness = _nearness(live, others, speaking, leave_out_boilerplate=False)
+    back = np.add.reduceat(nearness.back, others.starts) / others.lengths
+    likeness = (nearness.there.mean(axis=0) + back + nearness.there.max(axis=0)) / 3
+    likeness[np.isin(others.note_ids, list(hidden))] = -np.inf
+    best = np.argsort(-likeness, kind="stable")[:limit]
+    found = {others.nearest(note, nearness.back): float(likeness[note]) for note in best if np.isfinite(likeness[note])}
+    return Leg.ranked({int(live.chunk_ids[row]): round(value, 6) for row, value in found.items()})
 
 
 @dataclass(frozen=True, slots=True)
-class _Passages:
-    """Passages of some notes in order: row i is chunk ids[i] of note notes[i], n_tokens[i] long; float32[n, dim]."""
+class _Others:
+    """The other notes: rows of the live vectors note by note, where each note's begin, and which note it is."""
 
-    ids: NDArray[np.int64]
-    notes: NDArray[np.int64]
-    n_tokens: NDArray[np.float32]
-    vectors: Vectors
+    rows: Ids
+    starts: Ids
+    note_ids: Ids
+
+    @classmethod
+    def among(cls, live: LiveVectors, wanted: NDArray[np.bool_]) -> _Others:
+        """The notes of the wanted rows."""
+        rows = np.flatnonzero(wanted)
+        rows = rows[np.argsort(live.note_ids[rows], kind="stable")]
+        notes = live.note_ids[rows]
+        starts = np.flatnonzero(np.diff(notes, prepend=-1))
+        return cls(rows, starts, notes[starts])
+
+    @property
+    def lengths(self) -> Ids:
+        """Passages of each note."""
+        return np.diff(self.starts, append=len(self.rows))
+
+    def nearest(self, note: int, back: Vectors) -> int:
+        """The row of the live vectors at which a note, by its position, comes nearest."""
+        start = self.starts[note]
+        return int(self.rows[start + back[start : start + self.lengths[note]].argmax()])
 
 
-def similar_leg(catalog: Catalog, meaning: Meaning, note_id: int, hidden: Collection[int]) -> Leg | None:
-    """The best passage of each similar note, with the note's likeness; None where the note has no vectors.
-
-    Notes of `hidden` are left out.
+@dataclass(frozen=True, slots=True)
+class _Nearness:
+    """`there`: float32[passages of the one note, notes], the nearest of each note; `back`: float32[passages of the
+    others], the nearest of the one note. Cosines.
     """
-    own = _passages(catalog, meaning, [note_id])
-    if not len(own.ids):
-        return None
-    mean = _mean(catalog, meaning)
-    speaking = spread(range(len(own.ids)), _SPOKESMEN)
-    asking = _centred(own.vectors[speaking], mean)
-    each = max(_NAMED_EACH, _NAMED // len(speaking))
-    named = {chunk for vector in asking for chunk in nearest_chunks(catalog, meaning, vector, each)}
-    candidates = set(notes_of_chunks(catalog.connection, list(named)).values()) - {note_id, *hidden}
-    others = _passages(catalog, meaning, sorted(candidates))
-    if not len(others.ids):
-        return Leg()
-    return Leg.ranked(_likeness(asking, own.n_tokens[speaking], others, _centred(others.vectors, mean)))
+
+    there: Vectors
+    back: Vectors
 
 
-def _likeness(own: Vectors, n_tokens: NDArray[np.float32], others: _Passages, vectors: Vectors) -> dict[int, float]:
-    """Chunk id of each other note's nearest passage → likeness of the note, from -1 to 1."""
-    cosines = own @ vectors.T
-    starts = np.flatnonzero(np.diff(others.notes, prepend=-1))
-    there = n_tokens @ np.maximum.reduceat(cosines, starts, axis=1) / n_tokens.sum()
-    nearest = cosines.max(axis=0)
-    back = np.add.reduceat(nearest * others.n_tokens, starts) / np.add.reduceat(others.n_tokens, starts)
-    ends = np.append(starts[1:], len(nearest))
-    best = [start + int(nearest[start:end].argmax()) for start, end in zip(starts, ends, strict=True)]
-    return dict(zip(others.ids[best].tolist(), ((there + back) / 2).tolist(), strict=True))
-
-
-def _passages(catalog: Catalog, meaning: Meaning, note_ids: Sequence[int]) -> _Passages:
-    """The passages of these notes that have a vector, note by note."""
-    rows: list[tuple[int, int, bytes, int]] = []
-    for page in pages(note_ids):
-        rows += catalog.connection.execute(
-            f"SELECT id, note_id, key, n_tokens FROM chunks WHERE note_id IN ({marks(page)}) ORDER BY note_id, seq", page
-        )
-    keys, vectors = catalog.vectors.of_notes(meaning.model, note_ids)
-    row_of = {key: row for row, key in enumerate(keys)}
-    rows = [row for row in rows if row[2] in row_of]
-    return _Passages(
-        np.array([row[0] for row in rows], np.int64),
-        np.array([row[1] for row in rows], np.int64),
-        np.array([max(1, row[3]) for row in rows], np.float32),
-        vectors[[row_of[row[2]] for row in rows]],
-    )
-
-
-def _mean(catalog: Catalog, meaning: Meaning) -> Vectors:
-    """float32[dim]: the mean of the vault's vectors, from an even sample of them."""
-    if meaning.nearest is None:
-        every = meaning.live().vectors
-        sample = every[:: max(1, len(every) // _SAMPLE)]
-    else:
-        _, sample = catalog.vectors.sample_stored(meaning.model, _SAMPLE)
-    mean: Vectors = sample.mean(axis=0, dtype=np.float32)
-    return mean
-
-
-def _centred(vectors: Vectors, mean: Vectors) -> Vectors:
-    """Directions from the mean, unit length."""
-    moved = vectors - mean
-    lengths = np.linalg.norm(moved, axis=1, keepdims=True)
-    centred: Vectors = moved / np.maximum(lengths, np.float32(1e-6))
-    return centred
+def _nearness(live: LiveVectors, others: _Others, own: Ids, *, leave_out_boilerplate: bool) -> _Nearness:
+    """How near a note's passages, rows `own` of the live vectors, come to those of the others."""
+    mean = live.vectors[:: max(1, len(live.vectors) // _SAMPLE)].mean(axis=0, dtype=np.float32)
+    # The vectors themselves stay as they are: moving a hundred thousand takes longer than comparing them.
+    from_mean = np.sqrt(np.maximum(1 - 2 * (live.vectors @ mean) + mean @ mean, 1e-6))[others.rows]
+    asking = live.vectors[own] - mean
+    asking /= np.maximum(np.linalg.norm(asking, axis=1, keepdims=True), 1e-6)
+    kept: list[Vectors] = []
+    back = np.full(len(others.rows), -1.0, np.float32)
+    for part in np.array_split(asking, math.ceil(len(asking) / _AT_A_TIME)):
+        cosines = (part @ live.vectors.T)[:, others.rows]
+        cosines -= (part @ mean)[:, np.newaxis]
+        cosines /= from_mean
+        there = np.maximum.reduceat(cosines, others.starts, axis=1)
+        if leave_out_boilerplate:
+            telling = (there >= _REPEATED).sum(axis=1) < _BOILERPLATE
+            there, cosines = there[telling], cosines[telling]
+        if len(there):
+            kept.append(there)
+            np.maximum(back, cosines.max(axis=0), out=back)
+    return _Nearness(np.concatenate(kept) if kept else np.empty((0, len(others.starts)), np.float32), back)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from obsidian_indexer.store.particles import without_particle
+
 UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -24,7 +26,7 @@ _RUN = re.compile(
 _ASCII_WORD = re.compile("[a-z0-9]+")
 _ACCENT = re.compile("[\u0300-\u036f]+")
 
-TERMS_VERSION = "1"
+TERMS_VERSION = "2"
 """Changes whenever the same text would give other terms; the full-text tables are rebuilt then."""
 
 
@@ -45,6 +47,11 @@ def split_runs(text: str) -> list[tuple[str, bool]]:
     return runs
 
 
+def is_hangul(character: str) -> bool:
+    """Whether a character is a syllable of Korean, whose words are written apart."""
+    return "\uac00" <= character <= "\ud7a3"
+
+
 def bigrams(run: str) -> list[str]:
     """Overlapping pairs of characters; a run of one is itself."""
     return [run] if len(run) == 1 else [run[i : i + 2] for i in range(len(run) - 1)]
@@ -54,7 +61,7 @@ def document_terms(text: str) -> str:
     """A text as the blank-separated terms that the full-text tables hold.
 
     The last character of an unspaced run is added on its own, so that a one-character query finds it as a prefix of
-    some term wherever in the run it stands.
+    some term wherever in the run it stands; and so is a word of one syllable that a particle follows (집 of 집에서).
     """
     if text.isascii():
         return " ".join(_ASCII_WORD.findall(text.lower()))
@@ -66,4 +73,6 @@ def document_terms(text: str) -> str:
             terms.extend(bigrams(run))
             if len(run) > 1:
                 terms.append(run[-1])
+                if len(word := without_particle(run)) == 1:
+                    terms.append(word)
     return " ".join(terms)

@@ -129,8 +129,8 @@ class FakeEngine:
         for identity, text in queries:
             yield identity, self.search(text, **how)
 
-    def similar(self, note: str, *, k: int | None) -> SearchResult:
-        self._asked("similar", note=note, k=k)
+    def similar(self, note: str, *, k: int | None, hide_linked: bool) -> SearchResult:
+        self._asked("similar", note=note, k=k, hide_linked=hide_linked)
         return SearchResult(note, "semantic", 1.0, "fake", self.hits)
 
     def status(self, *, notes: bool) -> Status:

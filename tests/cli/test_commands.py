@@ -54,7 +54,15 @@ def test_search_hands_its_options_on(program: Any) -> None:
     program("search", "a [b] query", "-k", "4", "--mode", "keyword", "--group", "chunk")
     assert program.asked()[0] == (
         "search",
-        {"query": "a [b] query", "k": 4, "mode": "keyword", "group": "chunk", "explain": False, "sort": None},
+        {
+            "query": "a [b] query",
+            "k": 4,
+            "mode": "keyword",
+            "group": "chunk",
+            "explain": False,
+            "sort": None,
+            "rerank": None,
+        },
     )
 
 

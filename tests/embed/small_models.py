@@ -57,3 +57,29 @@ def write_model(folder: Path, kind: str, *, pooling: str = "mean", dense: int = 
         modules.append(Dense(32, dense))
     SentenceTransformer(modules=[*modules, Normalize()], device="cpu").save(str(folder / "model"))
     return folder / "model"
+
+
+def write_cross_encoder(folder: Path, *, classes: int = 1) -> Path:
+    """A random cross-encoder that reads pairs of texts, in `folder`."""
+    import torch
+    from sentence_transformers import CrossEncoder
+    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+
+    vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", model_max_length=64
+    )
+    torch.manual_seed(3)
+    config = BertConfig(
+        vocab_size=len(vocabulary), max_position_embeddings=64, num_labels=classes, initializer_range=0.5, **SIZES
+    )
+    raw = folder.with_name(f"{folder.name}-raw")
+    BertForSequenceClassification(config).save_pretrained(raw)
+    fast.save_pretrained(raw)
+    CrossEncoder(str(raw), device="cpu").save_pretrained(str(folder))
+    return folder

@@ -46,11 +46,20 @@ class Run:
         self.pause, self.cancel, self.progress = PauseToken(), CancelToken(), Progress()
         self.reports: list[IndexReport] = []
         self._engine = engine
-        self._thread = threading.Thread(target=self._index)
+        self._thread = threading.Thread(target=self._index, daemon=True)
 
     def _index(self) -> None:
         report = self._engine.index(progress=self.progress, cancel=self.cancel, pause=self.pause)
         self.reports.append(report)
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # A test that failed must not leave a paused run behind, for which the engine would wait.
+        self.cancel.cancel()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def start(self) -> None:
         self._thread.start()
@@ -86,8 +95,7 @@ def test_what_is_done_is_written_before_the_pause_and_nothing_is_done_twice(
     vault: Path, tmp_path: Path, scripted: ScriptedEngine
 ) -> None:
     data_dir = tmp_path / "index"
-    with open_engine(vault, data_dir, batch_size=4) as engine:
-        run = Run(engine)
+    with open_engine(vault, data_dir, batch_size=4) as engine, Run(engine) as run:
         scripted.fault = at_batch(scripted, 3, run.pause.pause)
         run.start()
         run.until_paused()
@@ -114,24 +122,23 @@ def test_a_pause_while_notes_are_read_keeps_those_that_were(tmp_path: Path) -> N
         if len(seen) == 1:
             runs[0].pause.pause()
 
-    with open_engine(vault, data_dir, on_event=on_event) as engine:
-        runs.append(Run(engine))
-        runs[0].start()
-        runs[0].until_paused()
+    with open_engine(vault, data_dir, on_event=on_event) as engine, Run(engine) as run:
+        runs.append(run)
+        run.start()
+        run.until_paused()
         with Catalog.open(data_dir) as catalog:
             written = catalog.notes.counts()[0]
         assert written == sum(isinstance(event, ChangeEvent) for event in seen)
         assert 0 < written < len(notes)
-        runs[0].pause.resume()
-        report = runs[0].end()
+        run.pause.resume()
+        report = run.end()
     assert (report.added, report.embedded) == (len(notes), report.chunks)
 
 
 def test_a_paused_run_that_is_stopped_reports_what_it_did(
     vault: Path, tmp_path: Path, scripted: ScriptedEngine
 ) -> None:
-    with open_engine(vault, tmp_path / "index", batch_size=4) as engine:
-        run = Run(engine)
+    with open_engine(vault, tmp_path / "index", batch_size=4) as engine, Run(engine) as run:
         scripted.fault = at_batch(scripted, 2, run.pause.pause)
         run.start()
         run.until_paused()
@@ -145,17 +152,20 @@ def test_a_paused_run_that_is_stopped_reports_what_it_did(
 def test_changes_wait_while_the_watch_is_paused(vault: Path, tmp_path: Path) -> None:
     cancel, pause, progress = CancelToken(), PauseToken(), Progress()
     with open_engine(vault, tmp_path / "index") as engine:
-        thread = threading.Thread(target=engine.watch, kwargs={"cancel": cancel, "progress": progress, "pause": pause})
+        options = {"cancel": cancel, "progress": progress, "pause": pause}
+        thread = threading.Thread(target=engine.watch, kwargs=options, daemon=True)
         thread.start()
-        wait_until(lambda: engine.status().pending == 0)
-        pause.pause()
-        (vault / "later.md").write_text("# Later\n\nA heron at last.\n", "utf-8")
-        wait_until(lambda: progress.snapshot().paused)
-        assert not engine.search("heron", mode="keyword").hits
-        pause.resume()
-        wait_until(lambda: bool(engine.search("heron", mode="keyword").hits))
-        cancel.cancel()
-        thread.join()
+        try:
+            wait_until(lambda: engine.status().pending == 0)
+            pause.pause()
+            (vault / "later.md").write_text("# Later\n\nA heron at last.\n", "utf-8")
+            wait_until(lambda: progress.snapshot().paused)
+            assert not engine.search("heron", mode="keyword").hits
+            pause.resume()
+            wait_until(lambda: bool(engine.search("heron", mode="keyword").hits))
+        finally:
+            cancel.cancel()
+            thread.join()
 
 
 @contextmanager
@@ -169,7 +179,10 @@ def paused_child(vault: Path, data_dir: Path) -> Iterator[tuple[subprocess.Popen
         text=True,
     ) as child:
         assert child.stdout is not None
-        yield child, int(child.stdout.readline())
+        try:
+            yield child, int(child.stdout.readline())
+        finally:
+            child.kill()
 
 
 def test_a_kill_during_the_pause_loses_nothing(vault: Path, tmp_path: Path) -> None:

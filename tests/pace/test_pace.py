@@ -81,7 +81,7 @@ def test_a_pause_waits_until_it_is_over_and_the_clock_stands_still() -> None:
     progress.chunks_done = 100
     pace = Pace(cancel, EmbedOptions(), pause=pause, progress=progress)
     pause.pause("on battery")
-    thread = threading.Thread(target=pace.check)
+    thread = threading.Thread(target=pace.check, daemon=True)
     thread.start()
     wait_until(lambda: progress.snapshot().paused)
     machine.now = 5000.0
@@ -106,7 +106,7 @@ def test_a_paused_run_can_be_cancelled() -> None:
             ended.append(error)
 
     pause.pause()
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     wait_until(lambda: progress.snapshot().paused)
     cancel.cancel()
