@@ -26,6 +26,8 @@ ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "true",
     # Threads that wait for each other by spinning halve the speed as soon as anything else wants a core.
     "OMP_WAIT_POLICY": "PASSIVE",
+    # The same of numpy's: 10,000 vectors compared on two busy cores take 0.2 ms on one thread and 6 on two.
+    "OPENBLAS_NUM_THREADS": "1",
     "ANONYMIZED_TELEMETRY": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",

@@ -206,9 +206,9 @@ class Engine:
         """Whether queries can be embedded in this number format as things are."""
         return self._model.can_answer(spec, dtype)
 
-    def preload(self, spec: ModelSpec, dtype: str | None) -> None:
-        """Start loading the model in the background."""
-        self._model.preload(spec, dtype)
+    def preload(self, spec: ModelSpec, dtype: str | None, n_tokens: int) -> None:
+        """Start loading the model in the background, for about so many tokens to come."""
+        self._model.preload(spec, dtype, n_tokens)
 
     def ann(self, model: StoredModel) -> AnnIndex:
         """The vector store of a model, open; only under the writer lock."""

@@ -72,12 +72,15 @@ class LoadedModel:
             return False
         return True
 
-    def preload(self, spec: ModelSpec, dtype: str | None) -> None:
-        """Load in the background what a run will need if nothing must be made; errors wait for whoever calls `get`."""
+    def preload(self, spec: ModelSpec, dtype: str | None, n_tokens: int) -> None:
+        """Load in the background what a run of about so many tokens will need, if it need not be made first.
+
+        Errors wait for whoever calls `get`.
+        """
 
         def load() -> None:
             try:
-                choice = choose(spec, self._options, self._builds, dtype=dtype, work=Workload())
+                choice = choose(spec, self._options, self._builds, dtype=dtype, work=Workload(n_tokens))
                 if not choice.make:
                     with self._lock:
                         if self._embedder is None:

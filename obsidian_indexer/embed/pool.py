@@ -40,7 +40,7 @@ class EnginePool:
 
     def __init__(self, first: VectorEngine, others: Sequence[Callable[[], VectorEngine]]) -> None:
         self.name = first.name
-        self.device = f"{1 + len(others)} devices from {first.device}"
+        self.device = f"{1 + len(others)} × {first.device.partition(':')[0]}"
         self.dtype = first.dtype
         self.dim = first.dim
         self.token_budget = first.token_budget

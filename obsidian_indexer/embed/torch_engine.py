@@ -80,6 +80,8 @@ class TorchEngine:
         if not self.dim:
             raise ModelError(f"The model '{spec.name}' does not say how long its vectors are.")
         self._pad = _pad_id(model)
+        # How attention treats texts of different lengths, where there was a choice.
+        self.detail = ""
         self._first_position: int | None = None
         if on_cuda or kernel is not None:
             self._settle_attention(kernel or attention.torch_kernel(), spec.max_tokens)
@@ -88,11 +90,6 @@ class TorchEngine:
     def room_tokens(self) -> int:
         """Padded tokens that the card's memory would hold at once, as the last batch shows; 0 if that is not known."""
         return self._meter.room_tokens if self._meter else 0
-
-    @property
-    def detail(self) -> str:
-        """How attention treats texts of different lengths, where there is a choice."""
-        return "without padding" if self._first_position is not None else ""
 
     def forward(self, batch: Sequence[TokenIds]) -> NDArray[np.float32]:
         """float32[n, dim], unit length. Raises OutOfMemory or EmbeddingError."""
@@ -152,7 +149,10 @@ class TorchEngine:
     def _settle_attention(self, kernel: attention.Kernel | None, max_tokens: int) -> None:
         """Lay texts end to end if the model then gives the vectors that it gives for each alone, else pad them."""
         model = self._model
-        if self._static or not attention.can_pack(model):
+        if self._static:
+            return
+        self.detail = "with padding"
+        if not attention.can_pack(model):
             return
         if kernel is not None:
             texts = attention.probe_texts(model[0].model.config.vocab_size, self._pad, max_tokens)
@@ -161,6 +161,7 @@ class TorchEngine:
             self._first_position = attention.first_position(model)
             with contextlib.suppress(Exception):  # a model or a card that the kernel does not serve says so in its way
                 if attention.packs_rightly(self._run(texts), alone):
+                    self.detail = "without padding"
                     return
             self._first_position = None
         attention.use_padded(model)

@@ -15,13 +15,28 @@ from datetime import datetime
 
 from obsidian_indexer.search.stopwords import is_stop_word
 from obsidian_indexer.search.syntax.parser import Parser
-from obsidian_indexer.search.syntax.tree import All, Case, In, Node, Phrase, Place, Some, Word
+from obsidian_indexer.search.syntax.tree import (
+    All,
+    Case,
+    Dated,
+    In,
+    Node,
+    Pattern,
+    Phrase,
+    Place,
+    Property,
+    Some,
+    Word,
+    walk,
+)
 from obsidian_indexer.store.particles import without_particle
 from obsidian_indexer.store.rows import clean_text
 from obsidian_indexer.store.terms import bigrams, is_hangul, split_runs
 
 # A longer text was pasted, not composed; it is searched for as it is.
 _MAX_COMPOSED = 2_000
+# Quotes and dashes among so many plain words are punctuation, unless an operator stands among them.
+_PROSE_WORDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +67,8 @@ def parse_query(text: str, now: datetime | None = None) -> Query:
     parsed = Parser(written, now or datetime.now()).parse()  # noqa: DTZ005 - the clock on the wall is meant
     parts = parsed.tree.parts if isinstance(parsed.tree, All) else (parsed.tree,) if parsed.tree else ()
     conditions = tuple(part for part in parts if not _is_loose(part))
+    if len(parts) - len(conditions) > _PROSE_WORDS and not any(map(_has_operator, conditions)):
+        return plain_query(text)
     return Query(
         text,
         " ".join(word for part in parts for word in _sought(part)),
@@ -71,6 +88,10 @@ def _is_loose(node: Node) -> bool:
             return all(_is_loose(part) for part in parts)
         case _:
             return False
+
+
+def _has_operator(node: Node) -> bool:
+    return any(isinstance(inner, In | Case | Property | Dated | Pattern) for inner in walk(node))
 
 
 def _sought(node: Node) -> Iterator[str]:

@@ -27,8 +27,8 @@ class Machinery(Protocol):
     def can_answer(self, spec: ModelSpec, dtype: str) -> bool:
         """Whether queries can be embedded in this number format as things are."""
 
-    def preload(self, spec: ModelSpec, dtype: str | None) -> None:
-        """Start loading the model and the store's library in the background."""
+    def preload(self, spec: ModelSpec, dtype: str | None, n_tokens: int) -> None:
+        """Start loading the model in the background, for about so many tokens to come."""
 
     def ann(self, model: StoredModel) -> AnnIndex:
         """The vector store of a model, open."""

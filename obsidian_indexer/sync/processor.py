@@ -37,6 +37,8 @@ from obsidian_indexer.vault import scan
 # Vectors of text that no note holds are kept for its return (an undo, a branch switched back) up to this many.
 _KEEP_UNUSED = 20_000
 _MAX_ROUNDS = 4
+# Roughly: it tells, before the notes are read, whether an engine will be made.
+_BYTES_PER_TOKEN = 4
 
 
 class Processor:
@@ -134,7 +136,8 @@ class Processor:
                 random.Random(0).shuffle(candidates)
             if candidates:
                 dtype = sticky_dtype(self._catalog.vectors, self._spec, self._options.embedding)
-                self._machinery.preload(self._spec, dtype)
+                n_tokens = sum(candidate.stat.size for candidate in candidates) // _BYTES_PER_TOKEN
+                self._machinery.preload(self._spec, dtype, n_tokens)
                 writer = NoteWriter(
                     self._catalog,
                     chunker,

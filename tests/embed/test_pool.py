@@ -67,7 +67,7 @@ def embed_all(engine: EnginePool | TorchEngine | FakeEngine, encoded: Sequence[T
 def test_devices_work_at_the_same_time() -> None:
     barrier = threading.Barrier(3)
     pool = pool_of(*(Meeting(barrier) for _ in range(3)))
-    assert pool.lanes == 3
+    assert (pool.lanes, pool.device) == (3, "3 × cpu")
     np.testing.assert_allclose(embed_all(pool, texts(60)), embed_all(FakeEngine(64), texts(60)), atol=1e-6)
 
 

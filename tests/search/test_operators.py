@@ -304,6 +304,12 @@ def test_operators_stand_beside_plain_words(engine: Engine) -> None:
     assert found(engine, "path:archive nothing of the kind", mode="semantic") == {OLD}
 
 
+def test_quotes_in_a_long_text_are_punctuation(engine: Engine) -> None:
+    prose = "what is known of agendas " * 8
+    assert MEETING in found(engine, f'{prose} "never said" -meetup')
+    assert found(engine, f'{prose} "never said" tag:work') == set()
+
+
 def test_an_unknown_operator_is_text(engine: Engine) -> None:
     assert KOREAN in found(engine, "unknown:word 회의록")
     assert found(engine, "tag: 회의록") == {KOREAN}
