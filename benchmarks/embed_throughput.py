@@ -73,7 +73,7 @@ def read_passages(vault: str) -> list[str]:
     """The passages of a vault as the index cuts them, in its order."""
     import config
     from obsidian_indexer.sync.inspect import NoteInspector
-    from obsidian_indexer.vault import scan
+    from obsidian_indexer.vault.scan import scan
 
     options = config.load({"vault.path": vault}).options
     inspector = NoteInspector(options)
@@ -168,7 +168,7 @@ def compare(vault: str, rounds: int, most: int, encode_batches: Sequence[int], *
         "tokens": sum(map(len, encoded)),
         "rounds": rounds,
         "chosen": {"engine": chosen, **found["engines"][chosen]},
-        "int8_build": {"seconds": build.seconds, "check": dict(build.check)} if build else None,
+        "int8_build": {"seconds": build.seconds, "check": dict(build.check)} if build else {},
         **found,
     }
 

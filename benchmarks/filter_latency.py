@@ -31,7 +31,7 @@ from obsidian_indexer.search.query import parse_query
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.note_rows import make_rows
 from obsidian_indexer.store.notes import IndexedNote
-from obsidian_indexer.vault import parse_file
+from obsidian_indexer.vault.read import parse_file
 
 _LINES, _WORDS, _TEXTS = 40, 12, 500
 _NEW_YEAR_NS, _DAY_NS = 1_767_225_600_000_000_000, 86_400_000_000_000

@@ -24,6 +24,7 @@ import sys
 import tempfile
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,7 @@ from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.build import Builds
 from obsidian_indexer.embed.engines import Choice
 from obsidian_indexer.embed.spec import ModelSpec, resolve_model
+from obsidian_indexer.embed.workload import spread
 from obsidian_indexer.options import EmbedOptions
 
 _ENCODE_ROWS = 2000
@@ -57,7 +59,7 @@ def write_notes(folder: Path, n_chunks: int) -> None:
     words = re.findall(r"[A-Za-z]{2,}", text)
     sample = min(_SAMPLED_NOTES, 1 + n_chunks // (2 * _SECTIONS))
     _write(folder, range(sample), words, rng)
-    per_note = len(read_passages(str(folder), 0)) / sample
+    per_note = len(read_passages(str(folder))) / sample
     _write(folder, range(sample, math.ceil(n_chunks / per_note)), words, rng)
 
 
@@ -77,12 +79,12 @@ def _write(folder: Path, numbers: Sequence[int], words: Sequence[str], rng: rand
 
 def throughput(vault: Path, device: str, model: str, most: int, rounds: int) -> dict[str, object]:
     """Ours against `encode` and against the forward pass, `rounds` times in turn after one run of each."""
-    texts = read_passages(str(vault), most)
+    texts = spread(read_passages(str(vault)), most)
     options = EmbedOptions(model=model, device=device, engine="torch")
     spec = resolve_model(options)
     with tempfile.TemporaryDirectory() as scratch:
         ours = Embedder.load(spec, options, Builds(Path(scratch)), Choice("torch"))
-    encoded = ours.tokenizer.encode(texts, spec.document_prompt)
+    encoded = [array("i", ids) for ids in ours.tokenizer.encode(texts, spec.document_prompt)]
     embed(ours, texts, options.window)  # memory is found on the way
     batches = ready_batches(ours, encoded)
     contenders = {

@@ -46,7 +46,7 @@ def write_passages(vault: str, file: str) -> str:
     from obsidian_indexer.options import EmbedOptions
     from obsidian_indexer.records import FileStat
     from obsidian_indexer.sync.inspect import NoteInspector
-    from obsidian_indexer.vault import scan
+    from obsidian_indexer.vault.scan import scan
 
     options = config.load({"vault.path": vault}).options
     inspector = NoteInspector(options)

@@ -24,7 +24,7 @@ def commands(data: Path, peer_python: str) -> dict[str, list[str]]:
     """The arguments of each benchmark."""
     manual, tldr = str(data / "vaults" / "obsidian-help" / "en"), str(data / "vaults" / "tldr")
     return {
-        "embed_throughput": [manual],
+        "embed_throughput": [manual, "--all"],
         "retrieval": [str(data / "ir" / "scifact")],
         "index_vault": [manual, "--peer-python", peer_python],
         "scale": [tldr],

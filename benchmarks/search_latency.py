@@ -1,126 +1,180 @@
-"""Milliseconds a query takes, by size of the index and kind of query, and of a whole `search` process.
+"""Milliseconds a query takes, by size of the index and kind of query, and seconds of a whole `search` process.
 
-    python benchmarks/search_latency.py --chunks 10000 100000 500000
+    python benchmarks/search_latency.py [--chunks 10000 100000 500000] [--keep FOLDER] [--store]
 
-The index is synthetic: notes of words drawn by Zipf's law, and random vectors around a few hundred centres, written
-through the catalogue's own tables. Medians of 30 queries after three to warm up. Prints one JSON object.
+The indexes are synthetic (`benchmarks/synthetic.py`) and hold vectors under the name of the bundled model, which embeds
+the queries: runs of 2 to 10 words, every third Korean. A third of them warms up, the others are timed, each once. Of
+`vectors_ms`, `embed` is the model alone, `exact` the comparison of a passage with all others, and with `--store`,
+`store` the same question to Chroma, with the share of the exact answers that it finds. A process is timed from start
+to end, also on an index of a hundred passages. `--keep` writes the indexes there and uses them again. Prints one JSON
+object.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
+import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-
-import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.machine import ROOT, machine
+import main as program
+
+os.environ.update({name: os.environ.get(name, value) for name, value in program.ENVIRONMENT.items()})
+
+from benchmarks.machine import ROOT, machine, resident_bytes
+from benchmarks.synthetic import Corpus, write_index
+from obsidian_indexer.embed.loaded import LoadedModel
 from obsidian_indexer.embed.spec import resolve_model
-from obsidian_indexer.engine import Engine
-from obsidian_indexer.options import EmbedOptions, Options
-from obsidian_indexer.records import Chunk, FileStat, Note
+from obsidian_indexer.engine import ENGINES, Engine
+from obsidian_indexer.options import EmbedOptions, Options, StoreOptions
+from obsidian_indexer.store.ann import AnnIndex
 from obsidian_indexer.store.catalog import Catalog
-from obsidian_indexer.store.note_rows import make_rows
-from obsidian_indexer.store.notes import IndexedNote
+from obsidian_indexer.store.live import ResidentVectors
 
-_DIM, _CHUNKS_PER_NOTE, _WORDS_PER_CHUNK, _VOCABULARY, _CENTRES = 384, 10, 60, 30_000, 300
-_MODEL = f"fake:{_DIM}"
-_QUERIES, _WARM_UP = 30, 3
-
-
-def build(vault: Path, data_dir: Path, n_chunks: int) -> None:
-    """Write an index of `n_chunks` passages whose every tenth note is tagged `work`."""
-    rng = np.random.default_rng(7)
-    spec = resolve_model(EmbedOptions(model=_MODEL))
-    centres = rng.standard_normal((_CENTRES, _DIM)).astype(np.float32)
-    (vault / ".obsidian").mkdir(parents=True)
-    with Catalog.open(data_dir) as catalog:
-        catalog.bind_vault(vault)
-        with catalog.transaction():
-            model = catalog.vectors.add_model(spec.fingerprint("float32"), spec.name, _DIM, spec.identity, "float32")
-            catalog.vectors.activate(model)
-        for first in range(0, n_chunks // _CHUNKS_PER_NOTE, 500):
-            with catalog.transaction():
-                keys: list[bytes] = []
-                for number in range(first, min(first + 500, n_chunks // _CHUNKS_PER_NOTE)):
-                    item = _note(number, rng)
-                    catalog.notes.replace(item)
-                    keys += [row[-1] for row in item.rows.chunks]
-                near = centres[rng.integers(0, _CENTRES, len(keys))]
-                vectors = near + 0.7 * rng.standard_normal(near.shape).astype(np.float32)
-                catalog.vectors.add(model.id, keys, vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+# A tenth of the notes, one in a thousand, a twentieth, and all but a tenth.
+FILTERS = ("tag:work", "tag:project/rare", "path:area3/", "-tag:work")
+_SMALL, _NEAREST, _STORE_QUERIES = 100, 200, 100
 
 
-def _note(number: int, rng: np.random.Generator) -> IndexedNote:
-    path = f"area{number % 20}/note{number}.md"
-    words = np.minimum(rng.zipf(1.3, (_CHUNKS_PER_NOTE, _WORDS_PER_CHUNK)), _VOCABULARY)
-    chunks = []
-    for seq, row in enumerate(words):
-        text = f"n{number}s{seq} " + " ".join(f"word{word}" for word in row)
-        key = hashlib.sha256(text.encode()).hexdigest()
-        chunks.append(Chunk(path, seq, (f"Section {seq}",), seq + 1, seq + 1, text, text, 60, key))
-    tags = ("work",) if number % 10 == 0 else ()
-    note = Note(path, hashlib.sha256(path.encode()).hexdigest(), f"note{number}", tags=tags)
-    return IndexedNote(FileStat(path, 1, 1), 2, "bench", make_rows(note, tuple(chunks)))
+def quantiles(spent_ms: Sequence[float]) -> dict[str, float]:
+    """p50 and p95 by the nearest rank."""
+    ordered = sorted(spent_ms)
+    return {f"p{p}": round(ordered[min(len(ordered) - 1, p * len(ordered) // 100)], 1) for p in (50, 95)}
 
 
-def timed(ask: Callable[[str], object], queries: list[str]) -> dict[str, float]:
-    """Median and worst milliseconds."""
-    for query in queries[:_WARM_UP]:
+def timed(ask: Callable[[str], object], queries: Sequence[str]) -> dict[str, float]:
+    """Milliseconds of each query but the first third, which warms up."""
+    warming = len(queries) // 3
+    for query in queries[:warming]:
         ask(query)
     spent = []
-    for query in queries[_WARM_UP:]:
+    for query in queries[warming:]:
         start = time.perf_counter()
         ask(query)
         spent.append((time.perf_counter() - start) * 1000)
-    return {"median_ms": round(statistics.median(spent), 1), "worst_ms": round(max(spent), 1)}
+    return quantiles(spent)
 
 
-def measure(n_chunks: int) -> dict[str, object]:
-    """Every kind of query on one size."""
-    rng = np.random.default_rng(11)
-    queries = [
-        " ".join(f"word{word}" for word in np.minimum(rng.zipf(1.3, 6) + 20, _VOCABULARY))
-        for _ in range(_QUERIES + _WARM_UP)
-    ]
-    with tempfile.TemporaryDirectory() as scratch:
-        vault, data_dir = Path(scratch, "vault"), Path(scratch, "index")
-        build(vault, data_dir, n_chunks)
-        result: dict[str, object] = {"chunks": n_chunks}
-        with Engine.open(Options(vault, data_dir, embedding=EmbedOptions(model=_MODEL))) as engine:
-            start = time.perf_counter()
-            engine.warm()
-            result["warm_s"] = round(time.perf_counter() - start, 2)
-            for mode in ("keyword", "semantic", "hybrid"):
-                result[mode] = timed(lambda query, mode=mode: engine.search(query, mode=mode), queries)  # type: ignore[misc]
-            result["filtered"] = timed(lambda query: engine.search(f"tag:work {query}"), queries)
-        command = [sys.executable, "main.py", "--vault", str(vault), "--data-dir", str(data_dir), "--model", _MODEL]
-        for mode in ("keyword", "hybrid"):
-            start = time.perf_counter()
-            subprocess.run(
-                [*command, "--json", "search", "--mode", mode, queries[0]], cwd=ROOT, check=True, capture_output=True
-            )
-            result[f"process_{mode}_s"] = round(time.perf_counter() - start, 2)
+def warm_queries(options: Options, queries: Sequence[str]) -> dict[str, object]:
+    """Every kind of query in one process."""
+    with Engine.open(options) as engine:
+        start = time.perf_counter()
+        engine.warm()
+        result: dict[str, object] = {"warm_s": round(time.perf_counter() - start, 2)}
+        kinds: dict[str, Callable[[str], object]] = {
+            mode: lambda query, mode=mode: engine.search(query, mode=mode)  # type: ignore[misc]
+            for mode in ("keyword", "semantic", "hybrid")
+        }
+        for condition in FILTERS:
+            kinds[f"hybrid {condition}"] = lambda query, condition=condition: engine.search(f"{condition} {query}")  # type: ignore[misc]
+        result["ms"] = {kind: timed(ask, queries) for kind, ask in kinds.items()}
+        result["resident_mib"] = resident_bytes(os.getpid()) >> 20
     return result
 
 
-def main() -> None:
+def vectors_alone(options: Options, queries: Sequence[str], *, store: bool) -> dict[str, object]:
+    """The model, the exact comparison and, with `store`, the approximate one, each on its own."""
+    spec = resolve_model(options.embedding)
+    with Catalog.open(options.data_dir) as catalog:
+        model = catalog.vectors.active()
+        assert model is not None
+        embedder = LoadedModel(options.embedding, options.data_dir / ENGINES).get(spec, model.dtype)
+        result: dict[str, object] = {"embed": timed(embedder.embed_query, queries)}
+        start = time.perf_counter()
+        live = ResidentVectors().now(catalog, model)
+        result["read_s"] = round(time.perf_counter() - start, 2)
+        # Passages of the index are better questions to a graph than texts that were made without regard to it.
+        asked = {str(row): live.vectors[row] for row in range(0, len(live), max(1, len(live) // _STORE_QUERIES))}
+        result["exact"] = timed(lambda row: live.nearest(asked[row], _NEAREST), list(asked))
+        if store:
+            start = time.perf_counter()
+            ann = AnnIndex.open(options.data_dir, catalog, model, StoreOptions())
+            ann.fill(catalog, lambda rows: None, lambda: None)
+            result["store_filled_s"] = round(time.perf_counter() - start, 1)
+            result["store"] = timed(lambda row: ann.nearest_chunks(catalog, asked[row], _NEAREST), list(asked))
+            result["store_recall"] = round(
+                statistics.mean(
+                    len(live.nearest(query, _NEAREST).keys() & ann.nearest_chunks(catalog, query, _NEAREST).keys())
+                    / min(_NEAREST, len(live))
+                    for query in asked.values()
+                ),
+                4,
+            )
+            ann.close(catalog)
+    return result
+
+
+def cold(options: Options, query: str, runs: int) -> dict[str, object]:
+    """Seconds of `search` processes, keyword and hybrid in turn."""
+    command = [sys.executable, "main.py", "--vault", str(options.vault_path), "--data-dir", str(options.data_dir)]
+    spent: dict[str, list[float]] = {"keyword": [], "hybrid": []}
+    for _ in range(runs):
+        for mode, seconds in spent.items():
+            start = time.perf_counter()
+            subprocess.run(
+                [*command, "--json", "search", "--mode", mode, query], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+            )
+            seconds.append(time.perf_counter() - start)
+    return {
+        mode: {"best_s": round(min(seconds), 2), "median_s": round(statistics.median(seconds), 2)}
+        for mode, seconds in spent.items()
+    }
+
+
+def index(folder: Path, n_chunks: int, embedding: EmbedOptions) -> tuple[Options, float]:
+    """The options of an index of this size in a folder, written if it is not there, and the seconds that took."""
+    vault, data_dir, seconds = folder / "vault", folder / "index", 0.0
+    if not (folder / "whole").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        spec = resolve_model(embedding)
+        engine = LoadedModel(embedding, data_dir / ENGINES).get(spec, None).engine
+        start = time.perf_counter()
+        write_index(vault, data_dir, spec, engine.dtype, engine.dim, n_chunks)
+        seconds = time.perf_counter() - start
+        (folder / "whole").touch()
+    return Options(vault.resolve(), data_dir.resolve(), embedding=embedding), seconds
+
+
+def measure(folder: Path, n_chunks: int, embedding: EmbedOptions, arguments: argparse.Namespace) -> dict[str, object]:
+    """Every figure of one size."""
+    queries = Corpus(1).queries(arguments.queries)
+    options, seconds = index(folder, n_chunks, embedding)
+    files = sum(file.stat().st_size for file in options.data_dir.rglob("*") if file.is_file())
+    result: dict[str, object] = {"chunks": n_chunks, "written_s": round(seconds, 1), "mib": files >> 20}
+    result |= warm_queries(options, queries)
+    result["process_s"] = cold(options, queries[0], arguments.cold)
+    result["vectors_ms"] = vectors_alone(options, queries, store=arguments.store)
+    return result
+
+
+def run() -> None:
     """Measure each size in turn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chunks", type=int, nargs="+", default=[10_000, 100_000, 500_000])
-    options = parser.parse_args()
-    runs = [measure(n_chunks) for n_chunks in options.chunks]
-    print(json.dumps({"benchmark": "search_latency", "machine": machine(), "runs": runs}, indent=2))
+    parser.add_argument("--queries", type=int, default=60)
+    parser.add_argument("--keep", type=Path, help="folder for the indexes")
+    parser.add_argument("--cold", type=int, default=5, help="processes of each kind")
+    parser.add_argument("--store", action="store_true", help="fill and ask Chroma too (100,000 passages: a minute)")
+    parser.add_argument("--model", default="default")
+    arguments = parser.parse_args()
+    embedding = EmbedOptions(model=arguments.model)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = arguments.keep or Path(scratch)
+        runs = [
+            measure(folder / str(n_chunks), n_chunks, embedding, arguments) for n_chunks in [_SMALL, *arguments.chunks]
+        ]
+    model = resolve_model(embedding).name
+    print(json.dumps({"benchmark": "search_latency", "machine": machine(), "model": model, "runs": runs}, indent=2))
 
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -101,6 +101,7 @@ def measure(vault: Path) -> dict[str, object]:
         long = [path for path in asked if mean.passages(path) >= _LONG]
 
         def ask(path: str) -> list[str]:
+            """As the program has it; a note may have no text that was embedded."""
             try:
                 return [hit.path for hit in engine.similar(path, k=_CUT).hits]
             except NoteError:

@@ -34,7 +34,7 @@ from benchmarks.machine import ROOT, Outcome, machine
 _ROWS, _COLUMNS = 30, 100
 _REFRESH_HZ = 50.0
 _TIMEOUT_S = 600.0
-_MENU, _READY, _ENDED = b"Search", b"Rebuild reads every note", b"RUN-ENDED"
+_MENU, _READY, _ENDED, _FAILED = b"Search", b"Rebuild reads every note", b"RUN-ENDED", b"RUN-FAILED"
 
 
 class Terminal:
@@ -66,6 +66,8 @@ class Terminal:
             piece = os.read(self._controller, 1 << 20)
             self.written.append((time.perf_counter(), len(piece)))
             self._seen = self._seen[-200_000:] + piece
+            if _FAILED in self._seen:
+                raise SystemExit("the run in the app stopped on a fault")
         return self.written[-1][0]
 
     def press(self, key: str) -> None:
@@ -120,8 +122,8 @@ def show_counter(vault: str, data_dir: str, model: str) -> None:
     import config
     from main import ENVIRONMENT
     from obsidian_indexer.errors import ConfigError
-    from obsidian_indexer.tui.app import IndexerApp, open_real_engine
-    from obsidian_indexer.tui.bridge import Bridge
+    from obsidian_indexer.tui.app import IndexerApp
+    from obsidian_indexer.tui.launch import run_tui
 
     os.environ.update(ENVIRONMENT)
 
@@ -135,15 +137,16 @@ def show_counter(vault: str, data_dir: str, model: str) -> None:
         "ui.refresh_hz": _REFRESH_HZ,
     }
     settings = config.load(overrides)
-    bridge = Bridge(lambda: settings.options, open_real_engine)
-    app = IndexerApp(bridge, settings_view=lambda: settings.rows, save_setting=refuse)
     frames = count()
 
-    def mark(screen: object) -> str:
-        return _ENDED.decode() if bridge.run is not None and bridge.run.finished else f"{next(frames)}"
+    def mark(app: IndexerApp, screen: object) -> str:
+        run = app.bridge.run
+        if run is None or not run.finished:
+            return f"{next(frames)}"
+        return (_ENDED if run.error is None else _FAILED).decode()
 
-    app.activity_for = mark  # type: ignore[method-assign]
-    app.run()
+    IndexerApp.activity_for = mark  # type: ignore[method-assign]
+    run_tui(lambda: settings.options, settings_view=lambda: settings.rows, save_setting=refuse)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.build import Builds
@@ -29,12 +30,12 @@ from obsidian_indexer.store.ann import AnnIndex
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.lock import WriterLock
 from obsidian_indexer.store.vectors import StoredModel
-from obsidian_indexer.sync.engine_facts import remember_tuning
-from obsidian_indexer.sync.health import read_status
-from obsidian_indexer.sync.processor import Processor
 from obsidian_indexer.tuning import Precision, TuneReport, TuneStep
-from obsidian_indexer.vault import decode, list_attachments, obsidian_uri, read_file
-from obsidian_indexer.watch import DirtySet, Watcher
+from obsidian_indexer.vault.uri import obsidian_uri
+
+# What only writing needs is loaded by it: a search is often a process of its own.
+if TYPE_CHECKING:
+    from obsidian_indexer.watch import DirtySet
 
 ENGINES = "engines"
 """Folder of the index in which engines that had to be made are kept."""
@@ -102,6 +103,8 @@ class Engine:
 
         While paused, changes are noticed and kept for later.
         """
+        from obsidian_indexer.watch import Watcher
+
         sink = on_event or self._on_event
         shown = progress or Progress()
         pace = Pace(cancel, self.options.embedding, pause=pause, progress=shown)
@@ -138,6 +141,7 @@ class Engine:
         once is made, and kept.
         `on_step` is called on this thread. Raises VaultError, ModelError or LockedError.
         """
+        from obsidian_indexer.sync.engine_facts import remember_tuning
         from obsidian_indexer.sync.tune import Tuner
 
         spec = self._answering.wanted_model()
@@ -165,6 +169,8 @@ class Engine:
         limit: int | None = None,
         scope: Scope | None = None,
     ) -> IndexReport:
+        from obsidian_indexer.sync.processor import Processor
+
         spec = self._answering.wanted_model()
         with self._writing:
             processor = Processor(
@@ -299,11 +305,15 @@ class Engine:
         return LinkGraph(self._catalog(), files)
 
     def _linkable_files(self) -> list[str]:
+        from obsidian_indexer.vault.scan import list_attachments
+
         follow = self.options.vault.follow_symlinks
         return list(list_attachments(self.options.vault_path, follow_symlinks=follow))
 
     def status(self, *, notes: bool = False) -> Status:
         """Counts and health; with `notes`, why each file is or is not indexed."""
+        from obsidian_indexer.sync.health import read_status
+
         builds = Builds(self.options.data_dir / ENGINES)
         return read_status(self._catalog(), self.options, builds, writer=self._lock.holder(), notes=notes)
 
@@ -317,6 +327,9 @@ class Engine:
 
     def note_text(self, path: str) -> str:
         """An indexed note as it is on disk now. Raises NoteError when it is unknown or cannot be read."""
+        from obsidian_indexer.vault.decode import decode
+        from obsidian_indexer.vault.scan import read_file
+
         if path not in self._catalog().notes.stored([path]):
             raise NoteError(f"{path} is not in the index.")
         return decode(read_file(self.options.vault_path, path, self.options.vault))[0]
@@ -331,6 +344,8 @@ class Engine:
         advanced: bool = False,
     ) -> str:
         """The `obsidian://` link that opens a note. Raises NoteError when there is no such note."""
+        from obsidian_indexer.vault.scan import read_file
+
         read_file(self.options.vault_path, note, self.options.vault)
         name = self.options.vault_path.name
         return obsidian_uri(name, note, heading=heading, block=block, line=line, advanced=advanced)

@@ -278,6 +278,11 @@ class MatchedTerm:
     passage: float
     note: float
 
+    @property
+    def summary(self) -> str:
+        """The term and what it adds to the passage's score or, where it stands elsewhere in the note, to the note's."""
+        return f"{self.term} {self.passage:.2f}" if self.passage else f"{self.term} {self.note:.2f} in the note"
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -310,7 +315,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """The answer to one query; `notice` is a line the reader should see, or None."""
+    """The answer to one query; `notice` is a line the reader should see, or None.
+
+    `corrected` are the words searched for where they are not those of the query, else None; the notice says so too.
+    """
 
     query: str
     mode: str
@@ -318,6 +326,7 @@ class SearchResult:
     model: str | None
     hits: tuple[Hit, ...]
     notice: str | None = None
+    corrected: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _COMPANIONS = 6
 # A piece seen less often keeps more of a direction of its own than of its few companions'.
 _SURE_AT = 5.0
+_ROUNDS = 25
+_PULL = 0.3
 
 
 def companions_mean(
@@ -51,6 +53,51 @@ def companions_mean(
     return start
 
 
+def agreed(
+    english: Sequence[Sequence[int]],
+    korean: Sequence[Sequence[int]],
+    rows: NDArray[np.float32],
+    start: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """float32[n_new, dim]: new rows that make the mean of a text's rows that of its translation's.
+
+    Ridge regression towards `start` by conjugate gradients: what several pieces of a text have in common is shared out
+    among them, where companions alone would give it to each.
+    """
+    n_old, size = len(rows), len(rows) + len(start)
+    ko, en = (_shares(side, size) for side in (korean, english))
+    wanted = en[:, :n_old] @ rows - ko[:, :n_old] @ rows
+    pieces = ko[:, n_old:].tocsr()
+    seen = np.asarray(pieces.multiply(pieces).sum(axis=0)).ravel()[:, None]
+    pull = _PULL * float(seen[seen > 0].mean()) if (seen > 0).any() else 1.0
+    change = np.zeros_like(start)
+    residual = (pieces.T @ (wanted - pieces @ start)).astype(np.float32)
+    scale = 1.0 / (seen + pull).astype(np.float32)
+    step = direction = scale * residual
+    norm = float((residual * step).sum())
+    for _ in range(_ROUNDS):
+        image = pieces.T @ (pieces @ direction) + pull * direction
+        length = norm / float((direction * image).sum())
+        change += length * direction
+        residual -= length * image
+        step = scale * residual
+        norm, before = float((residual * step).sum()), norm
+        direction = step + (norm / before) * direction
+    found: NDArray[np.float32] = start + change
+    return found
+
+
+def _shares(texts: Sequence[Sequence[int]], size: int):  # type: ignore[no-untyped-def]
+    """A sparse matrix, texts × tokens: the share of each token in a text; rows sum to 1."""
+    from scipy.sparse import csr_matrix
+
+    lengths = [max(1, len(ids) - 2) for ids in texts]
+    flat = np.concatenate([np.asarray(ids[1:-1], np.int32) for ids in texts])
+    starts = np.cumsum([0, *(len(ids) - 2 for ids in texts)])
+    values = np.repeat(1.0 / np.asarray(lengths, np.float32), [len(ids) - 2 for ids in texts])
+    return csr_matrix((values, flat, starts), shape=(len(texts), size), dtype=np.float32)
+
+
 def _presence(texts: Sequence[Sequence[int]], size: int):  # type: ignore[no-untyped-def]
     """A sparse matrix of ones: texts × tokens."""
     from scipy.sparse import csr_matrix
@@ -73,7 +120,7 @@ def new_student(
     )
     old = model.embeddings.word_embeddings.weight.detach().numpy()
     size = tokenizer.get_vocab_size()
-    start = companions_mean(english, korean, old, size, seed)
+    start = agreed(english, korean, old, companions_mean(english, korean, old, size, seed))
     model.resize_token_embeddings(size, mean_resizing=False)
     with torch.no_grad():
         model.embeddings.word_embeddings.weight[: len(old)] = torch.from_numpy(old)

@@ -106,6 +106,7 @@ def search_object(result: SearchResult, *, explain: bool = False) -> dict[str, o
         "model": result.model,
         "hits": [_hit(rank, hit, explain=explain) for rank, hit in enumerate(result.hits, 1)],
         "notice": result.notice,
+        "corrected": result.corrected,
     }
 
 

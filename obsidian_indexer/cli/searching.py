@@ -197,7 +197,9 @@ def uri(session: Session, note: str, heading: str | None, block: str | None, lin
 
 def _has_place(options: Options, path: str, heading: str | None, block: str | None) -> bool:
     """Whether the note holds this heading or block; taken for granted where that cannot be told."""
-    from obsidian_indexer.vault import parse_file, read_file, resolve_subpath
+    from obsidian_indexer.vault.links import resolve_subpath
+    from obsidian_indexer.vault.read import parse_file
+    from obsidian_indexer.vault.scan import read_file
 
     if not path.lower().endswith(".md"):
         return True

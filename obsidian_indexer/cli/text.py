@@ -17,7 +17,6 @@ from obsidian_indexer.records import (
     Explanation,
     Hit,
     IndexReport,
-    MatchedTerm,
     Note,
     SearchResult,
     Status,
@@ -132,13 +131,8 @@ def _explanation(explanation: Explanation) -> RenderableType:
         legs.add_row(*(Text(clean_line(value), "dim") for value in (*values, found.detail or "")))
     if not explanation.terms:
         return legs
-    terms = " · ".join(_term(term) for term in explanation.terms)
-    return Group(legs, Text(clean_line(f"terms (BM25)  {terms}"), "dim"))
-
-
-def _term(term: MatchedTerm) -> str:
-    """A term and what it adds to the passage's score, or where it stands elsewhere in the note, to the note's."""
-    return f"{term.term} {term.passage:.2f}" if term.passage else f"{term.term} {term.note:.2f} in the note"
+    terms = " · ".join(term.summary for term in explanation.terms)
+    return Group(legs, Text(clean_line(f"terms (BM25): {terms}"), "dim"))
 
 
 def _breadcrumb(title: str, headings: Sequence[str]) -> str:

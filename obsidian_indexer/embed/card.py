@@ -5,8 +5,6 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path
 
-import yaml
-
 # The first word of the Unicode names of a script's letters, by ISO 639-1 code.
 _SCRIPTS = {
     "ar": {"ARABIC"}, "bg": {"CYRILLIC"}, "el": {"GREEK"}, "fa": {"ARABIC"}, "he": {"HEBREW"}, "hi": {"DEVANAGARI"},
@@ -29,6 +27,8 @@ def scripts_of(folder: Path) -> frozenset[str] | None:
         return None
     if not text.startswith("---"):
         return None
+    import yaml  # only some models have a card
+
     try:
         card = yaml.safe_load(text.split("---", 2)[1])
     except (yaml.YAMLError, IndexError):

@@ -41,6 +41,9 @@ class TextTokenizer(Protocol):
         that never saw a script reads it letter by letter or as unknown.
         """
 
+    def knows(self, word: str) -> bool:
+        """Whether a word is one token, so that the model has learnt what it means."""
+
 
 def load_tokenizer(spec: ModelSpec) -> TextTokenizer:
     """The tokenizer of a model. Raises ModelError when it has none that can be used."""
@@ -109,6 +112,11 @@ class FastTokenizer:
                 known.update(range(start, end))
         return len(letters & known) / len(letters)
 
+    def knows(self, word: str) -> bool:
+        """Whether a word is one token, and not the unknown one."""
+        tokens = self._tokenizer.encode(word, add_special_tokens=False).tokens
+        return len(tokens) == 1 and tokens[0] not in self._unknown
+
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 
@@ -135,3 +143,7 @@ class FakeTokenizer:
     def coverage(self, text: str) -> float:
         """The fake model knows every script."""
         return 1.0
+
+    def knows(self, word: str) -> bool:
+        """The fake model has learnt no word."""
+        return False

@@ -26,9 +26,11 @@ from obsidian_indexer.errors import NoteError
 from obsidian_indexer.evaluate.questions import Passage, Question, folded
 from obsidian_indexer.options import Options, VaultOptions
 from obsidian_indexer.records import BlockKind, FileStat, Note
-from obsidian_indexer.vault import decode, parse_file, read_file, scan
+from obsidian_indexer.vault.decode import decode
 from obsidian_indexer.vault.parse.frontmatter import read_front_matter
 from obsidian_indexer.vault.parse.source import split_lines
+from obsidian_indexer.vault.read import parse_file
+from obsidian_indexer.vault.scan import read_file, scan
 
 _HIDDEN_KEYS = ("aliases", "alias", "title")
 _KEY = re.compile(r"""["']?([^\s"':#-][^"':]*?)["']?\s*:""")

@@ -17,15 +17,11 @@ from obsidian_indexer.errors import NoteError
 from obsidian_indexer.options import Options
 from obsidian_indexer.records import Block, BlockKind, FileStat, Note, NoteKind
 from obsidian_indexer.store.terms import split_runs
-from obsidian_indexer.vault import (
-    LinkIndex,
-    excluded_by_content,
-    list_attachments,
-    parse_file,
-    read_file,
-    read_settings,
-    scan,
-)
+from obsidian_indexer.vault.ignore import excluded_by_content
+from obsidian_indexer.vault.links import LinkIndex
+from obsidian_indexer.vault.read import parse_file
+from obsidian_indexer.vault.scan import list_attachments, read_file, scan
+from obsidian_indexer.vault.settings import read_settings
 
 _SEED = 1
 # A text of fewer letters could mean anything.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.loaded import LoadedModel
@@ -14,12 +18,16 @@ from obsidian_indexer.embed.spec import ModelSpec, resolve_model
 from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
 from obsidian_indexer.errors import ModelError
 from obsidian_indexer.options import Options
-from obsidian_indexer.search.searcher import Meaning, Nearest, Searcher
+from obsidian_indexer.search.scope import Scope
+from obsidian_indexer.search.searcher import Meaning, Searcher
+from obsidian_indexer.search.spelling import ResidentVocabulary
 from obsidian_indexer.store.ann import AnnIndex
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.live import ResidentVectors
 from obsidian_indexer.store.vectors import StoredModel
-from obsidian_indexer.vault import obsidian_uri
+from obsidian_indexer.vault.uri import obsidian_uri
+
+_SEARCHES_AT_ONCE = 4
 
 
 class Answering:
@@ -41,6 +49,9 @@ class Answering:
         self._ann = ann
         self._reranker = LoadedReranker(options.search.rerank_model, options.embedding)
         self._resident = ResidentVectors()
+        self._vocabulary = ResidentVocabulary()
+        # The semantic leg runs beside the keyword leg; neither holds the interpreter for long.
+        self._beside = ThreadPoolExecutor(_SEARCHES_AT_ONCE, thread_name_prefix="search")
         # Resolving a model reads its small files; no query has to wait for that twice.
         self._answering_model = cache(self._resolve)
 
@@ -50,13 +61,19 @@ class Answering:
         model = catalog.vectors.active()
         meaning = None
         if model is not None:
-            meaning = Meaning(model, lambda: self._resident.now(catalog, model), self._nearest(catalog, model))
+            meaning = Meaning(
+                model,
+                live=lambda: self._resident.now(self._catalog(), model),
+                nearest=partial(self._nearest, model),
+                start=self._beside.submit,
+            )
         return Searcher(
             catalog,
             self._options.search,
             meaning=meaning,
             embedder=lambda: self._query_embedder(model),
             tokenizer=lambda: self._query_tokenizer(model),
+            vocabulary=lambda: self._vocabulary.now(catalog),
             uri=self._passage_uri,
             reranker=self._reranker.get if self._options.search.rerank_model else None,
         )
@@ -106,12 +123,13 @@ class Answering:
             )
         return spec
 
-    def _nearest(self, catalog: Catalog, model: StoredModel) -> Nearest | None:
-        """The store's search, where it is open and the vault too large to compare every vector."""
-        ann = self._ann()
-        if ann is None or ann.model != model or catalog.vectors.count(model.id) <= self._options.search.exact_below:
-            return None
-        return ann.query
+    def _nearest(self, model: StoredModel, query: NDArray[np.float32], limit: int, scope: Scope) -> Mapping[int, float]:
+        """The chunks nearest to a query, by cosine: of a large vault the store's answer, where it is open here."""
+        catalog, ann = self._catalog(), self._ann()
+        live = self._resident.now(catalog, model)
+        if scope.everything and ann is not None and ann.model == model and len(live) > self._options.search.exact_below:
+            return ann.nearest_chunks(catalog, query, limit)
+        return live.nearest(query, limit, scope.note_ids, scope.chunk_ids)
 
     def model_line(self) -> str:
         """The model in one line: name, engine, device and number format, and what is missing."""
@@ -133,12 +151,16 @@ class Answering:
         """Load what the first query needs, with `rerank` the reranker too where one is set. Raises ModelError."""
         model = self._catalog().vectors.active()
         if model is not None:
-            self._query_embedder(model).embed_query("warm")
-            self._resident.now(self._catalog(), model)
+            vectors = self._beside.submit(lambda: self._resident.now(self._catalog(), model))
+            try:
+                self._query_embedder(model).embed_query("warm")
+            finally:
+                vectors.result()
         if rerank and self._options.search.rerank_model:
             with suppress(ModelError):  # each search says so, and is answered without
                 self._reranker.get()
 
     def close(self) -> None:
-        """Give the reranker's memory back."""
+        """Wait for searches under way and give the reranker's memory back."""
+        self._beside.shutdown()
         self._reranker.close()

@@ -9,7 +9,7 @@ from obsidian_indexer.records import VaultLink
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.note_rows import name_key
 from obsidian_indexer.store.rows import path_from_row
-from obsidian_indexer.vault import LinkIndex
+from obsidian_indexer.vault.links import LinkIndex
 
 _SUFFIX = ".md"
 

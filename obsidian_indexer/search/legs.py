@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Mapping, Sequence
 
 from obsidian_indexer.search.fusion import Leg
 from obsidian_indexer.search.query import match_phrases, match_terms
 from obsidian_indexer.search.scope import Scope
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.fulltext import match_chunks, match_notes
-from obsidian_indexer.store.live import LiveVectors
 from obsidian_indexer.store.rows import marks, pages
 
 # Share of the whole note's BM25 in the keyword leg; the rest is the passage's own.
@@ -49,23 +45,8 @@ def keyword_leg(catalog: Catalog, words: str, limit: int, scope: Scope) -> Leg:
     return Leg.ranked({chunk_id: score / best for chunk_id, score in scores.items()}, {}, terms=terms)
 
 
-def semantic_leg(
-    catalog: Catalog,
-    query: NDArray[np.float32],
-    limit: int,
-    scope: Scope,
-    live: Callable[[], LiveVectors],
-    nearest: Callable[[NDArray[np.float32], int], list[tuple[bytes, float]]] | None,
-) -> Leg:
-    """Passages by cosine with the query (float32[dim], unit length).
-
-    `nearest` is the store's approximate search, used for unfiltered queries where it is given; else every vector of
-    `live` that the scope lets in is compared. Scores run from 0 at the last candidate to 1 at the best.
-    """
-    if scope.everything and nearest is not None:
-        similarities = _chunks_of_prefixes(catalog.connection, nearest(query, limit))
-    else:
-        similarities = live().nearest(query, limit, scope.note_ids, scope.chunk_ids)
+def semantic_leg(similarities: Mapping[int, float]) -> Leg:
+    """Passages by cosine with the query. Scores run from 0 at the last candidate to 1 at the best."""
     if not similarities:
         return Leg()
     low, high = min(similarities.values()), max(similarities.values())
@@ -104,14 +85,3 @@ def _first_chunks(connection: sqlite3.Connection, note_ids: Sequence[int], scope
         )
         found.update({note_id: chunk_id for note_id, chunk_id, _ in rows})
     return found
-
-
-def _chunks_of_prefixes(connection: sqlite3.Connection, found: list[tuple[bytes, float]]) -> dict[int, float]:
-    """Chunks whose key starts with these bytes; rows of the store that no note holds any more fall away here."""
-    chunks: dict[int, float] = {}
-    for prefix, similarity in found:
-        rows = connection.execute(
-            "SELECT id FROM chunks WHERE key >= ? AND key < ?", (prefix, prefix + b"\xff" * 17)
-        ).fetchall()
-        chunks.update({row[0]: similarity for row in rows})
-    return chunks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from obsidian_indexer.embed.tokens import TextTokenizer
 from obsidian_indexer.errors import IndexerError, NoteError
 from obsidian_indexer.options import SearchOptions
 from obsidian_indexer.records import Explanation, Hit, SearchResult
+from obsidian_indexer.search.correction import Correction, correct
 from obsidian_indexer.search.explain import explain_places
 from obsidian_indexer.search.filters import Selection, select
 from obsidian_indexer.search.fusion import Fused, Leg, WeightedLeg, fuse
@@ -26,6 +28,7 @@ from obsidian_indexer.search.rerank import rerank as rerank_best
 from obsidian_indexer.search.scope import Scope
 from obsidian_indexer.search.similar import similar_leg
 from obsidian_indexer.search.snippet import snippet
+from obsidian_indexer.search.spelling import Vocabulary
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.live import LiveVectors
 from obsidian_indexer.store.rows import clean_text, marks, pages, path_from_row, path_to_row, strings_from_json
@@ -37,20 +40,26 @@ KEYWORD, SEMANTIC = "keyword", "semantic"
 _COVERED = 0.5
 _UNCOVERED_WEIGHT = 0.05
 # Rows are read this many at a time, until enough notes are found.
-_PAGE = 64
+_PAGE = 24
 # Enough of a note to tell its script.
 _COVERAGE_CHARS = 2000
 
-Nearest = Callable[[NDArray[np.float32], int], list[tuple[bytes, float]]]
+Nearest = Callable[[NDArray[np.float32], int, Scope], Mapping[int, float]]
+"""For a query (float32[dim], unit length), the chunks nearest to it, at most so many: cosines by chunk id."""
+
+
+Ranked = tuple[Leg, float, str | None]
+"""A leg, its weight, and what the reader should know when it is weak or missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What the semantic leg works with. `nearest` is the store's search where it pays, else None."""
+    """What the semantic leg works with, on any thread. `start` begins a call on another one and gives its future."""
 
     model: StoredModel
     live: Callable[[], LiveVectors]
-    nearest: Nearest | None
+    nearest: Nearest
+    start: Callable[[Callable[[], Ranked]], Future[Ranked]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +81,8 @@ class Searcher:
     """Answers queries from one catalogue connection.
 
     `embedder` gives the active model loaded, `tokenizer` its tokenizer alone; both raise IndexerError when that cannot
-    be and are called only when needed, as is `reranker`, None where the settings name none. `uri` makes the link that
-    opens a passage.
+    be and are called only when needed, as are `vocabulary`, the words of the vault, and `reranker`, None where the
+    settings name none. `uri` makes the link that opens a passage.
     """
 
     def __init__(
@@ -84,6 +93,7 @@ class Searcher:
         meaning: Meaning | None,
         embedder: Callable[[], Embedder],
         tokenizer: Callable[[], TextTokenizer],
+        vocabulary: Callable[[], Vocabulary],
         uri: Callable[[str, Sequence[str]], str],
         reranker: Callable[[], Reranker] | None = None,
     ) -> None:
@@ -92,6 +102,7 @@ class Searcher:
         self._meaning = meaning
         self._embedder = embedder
         self._tokenizer = tokenizer
+        self._vocabulary = vocabulary
         self._uri = uri
         self._reranker = reranker
 
@@ -115,53 +126,72 @@ class Searcher:
         """
         started = time.perf_counter()
         query = (plain_query if plain else parse_query)(clean_text(text))
-        query = replace(query, sort=query.sort or sort)
+        corrected = self._corrected(query)
+        query = replace(query, words=corrected.words if corrected else query.words, sort=query.sort or sort)
         selection = select(self._catalog.connection, query.condition)
         scope = selection.scope
         keyword, semantic, weight, notice = Leg(), Leg(), 0.0, None
         if query.words:
-            if mode != "keyword":
-                semantic, weight, notice = self._semantic(query, scope)
-            if mode == "semantic" and (plain or notice is None):
-                weight = 1.0
-            if mode != "semantic" or weight < 1.0:
+            started_leg = self._start_semantic(query, scope) if mode != "keyword" else None
+            if mode != "semantic":
                 keyword = keyword_leg(self._catalog, query.words, self._options.candidates, scope)
+            if started_leg is not None:
+                semantic, weight, notice = started_leg()
+            if mode == "semantic":
+                if plain or notice is None:
+                    weight = 1.0
+                else:
+                    keyword = keyword_leg(self._catalog, query.words, self._options.candidates, scope)
         fused = fuse([WeightedLeg(KEYWORD, 1 - weight, keyword), WeightedLeg(SEMANTIC, weight, semantic)])
         reranked = None
         if rerank or (rerank is None and mode != "keyword" and self._reranker is not None):
             fused, reranked = self._reranked(query.words, fused, k, group)
         order = self._order(query, fused, selection)
         hits = self._hits(query, order, fused, k, group, explain)
+        said = corrected.notice if corrected else None
         return SearchResult(
             query=text,
             mode=mode,
             took_ms=round((time.perf_counter() - started) * 1000, 2),
             model=self._meaning.model.name if self._meaning else None,
             hits=tuple(hits),
-            notice=" ".join(filter(None, (query.remark, notice, reranked))) or None,
+            notice=" ".join(filter(None, (said, query.remark, notice, reranked))) or None,
+            corrected=corrected.words if corrected else None,
         )
 
-    def _semantic(self, query: Query, scope: Scope) -> tuple[Leg, float, str | None]:
-        """The semantic leg, its weight, and what the reader should know when it is weak or missing."""
-        if self._meaning is None:
-            return Leg(), 0.0, "Nothing is embedded yet: results are by keyword. Run 'index' to search by meaning."
+    def _corrected(self, query: Query) -> Correction | None:
+        """Other words for those that no note holds; none in place of what must stand in a note as it is written."""
+        if not query.words or query.exhaustive:
+            return None
+
+        def is_word(word: str) -> bool:
+            try:
+                return self._meaning is not None and self._tokenizer().knows(word)
+            except IndexerError:
+                return False
+
+        return correct(self._catalog.connection, query.words, self._vocabulary, is_word)
+
+    def _start_semantic(self, query: Query, scope: Scope) -> Callable[[], Ranked]:
+        """Begin the semantic leg while this thread looks up words; the result is there when the call returns."""
+        meaning = self._meaning
+        if meaning is None:
+            missing = "Nothing is embedded yet: results are by keyword. Run 'index' to search by meaning."
+            return lambda: (Leg(), 0.0, missing)
+        return meaning.start(lambda: self._semantic(meaning, query, scope)).result
+
+    def _semantic(self, meaning: Meaning, query: Query, scope: Scope) -> Ranked:
+        """The semantic leg; not on the thread that owns the catalogue's connection."""
         try:
             embedder = self._embedder()
             vector = embedder.embed_query(query.words)
         except IndexerError as error:
             return Leg(), 0.0, f"Results are by keyword: {error}"
         covered = embedder.tokenizer.coverage(query.words) >= _COVERED
-        leg = semantic_leg(
-            self._catalog,
-            vector,
-            self._options.candidates,
-            scope,
-            self._meaning.live,
-            self._meaning.nearest,
-        )
+        leg = semantic_leg(meaning.nearest(vector, self._options.candidates, scope))
         if covered:
             return leg, self._options.semantic_weight, None
-        return leg, _UNCOVERED_WEIGHT, _unknown_script(self._meaning.model.name, "so keywords lead")
+        return leg, _UNCOVERED_WEIGHT, _unknown_script(meaning.model.name, "so keywords lead")
 
     def _reranked(self, words: str, fused: Fused, k: int, group: str) -> tuple[Fused, str | None]:
         """The best results in the reranker's order, or as they were with the reason why."""

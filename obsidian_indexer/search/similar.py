@@ -25,7 +25,7 @@ Vectors = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
 # Passages of a very long note that speak for it, how many are compared at a time, and vectors the mean is taken from.
-_SPOKESMEN, _AT_A_TIME, _SAMPLE = 64, 8, 2_000
+_SPOKESMEN, _AT_A_TIME, _SAMPLE = 64, 16, 2_000
 # A passage is repeated where another note has one this near, and boilerplate where so many notes have one.
 _REPEATED, _BOILERPLATE = 0.8, 3
 
@@ -110,7 +110,7 @@ def _nearness(live: LiveVectors, others: _Others, own: Ids, *, leave_out_boilerp
         if leave_out_boilerplate:
             telling = (there >= _REPEATED).sum(axis=1) < _BOILERPLATE
             there, cosines = there[telling], cosines[telling]
-        if len(there):
-            kept.append(there)
-            np.maximum(back, cosines.max(axis=0), out=back)
-    return _Nearness(np.concatenate(kept) if kept else np.empty((0, len(others.starts)), np.float32), back)
+        kept.append(there)
+        for row in cosines:
+            np.maximum(back, row, out=back)
+    return _Nearness(np.concatenate(kept), back)

@@ -18,7 +18,7 @@ _KOREAN_STARTS = ("무엇", "무슨", "어떤", "어떻", "어디", "언제", "�
 
 
 def is_stop_word(run: str, unspaced: bool) -> bool:
-    """Whether a word, folded as `store.terms` does, tells nothing of what is sought. A bare particle does not either."""
+    """Whether a word, folded as `store.terms` does, tells nothing of what is sought, as a bare particle does."""
     if not unspaced:
         return run in _ENGLISH
     return run in PARTICLES or run.startswith(_KOREAN_STARTS) or run in _KOREAN or without_particle(run) in _KOREAN

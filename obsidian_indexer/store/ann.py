@@ -84,6 +84,16 @@ class AnnIndex:
         """The k nearest texts as (first bytes of the key, cosine), nearest first. vector: float32[dim]."""
         return [(key_prefix(row_id), similarity) for row_id, similarity in self._store.query(vector, k)]
 
+    def nearest_chunks(self, catalog: Catalog, vector: NDArray[np.float32], k: int) -> dict[int, float]:
+        """Cosines of the chunks of the k nearest texts, by id; texts that no note holds any more fall away here."""
+        chunks: dict[int, float] = {}
+        for prefix, similarity in self.query(vector, k):
+            rows = catalog.connection.execute(
+                "SELECT id FROM chunks WHERE key >= ? AND key < ?", (prefix, prefix + b"\xff" * 17)
+            )
+            chunks.update({row[0]: similarity for row in rows})
+        return chunks
+
     def close(self, catalog: Catalog) -> None:
         """Close the store and remember how its files were left."""
         self._store.close()

@@ -89,7 +89,7 @@ class ChromaStore:
         if not keys:
             return True
         answer = self._collection.query(query_embeddings=vectors, n_results=5, include=["distances"])
-        missed = sum(
+        missed: int = sum(
             _row_id(key) not in ids and max(distances, default=1.0) > _SAME_DISTANCE
             for key, ids, distances in zip(keys, answer["ids"], answer["distances"], strict=True)
         )

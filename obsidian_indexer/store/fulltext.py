@@ -1,6 +1,6 @@
 """Full-text rows of the catalogue, and BM25 over them.
 
-The two tables hold no text (`content=''`): a row is taken out again by handing SQLite the same terms that went in,
+The tables hold no text (`content=''`): a row is taken out again by handing SQLite the same terms that went in,
 which are always made from the note's and chunks' own rows. So whoever changes those rows takes `note_text` before and
 after and, where they differ, calls `remove_note` with the one and `add_note` with the other, in one transaction.
 """
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from obsidian_indexer.store.rows import path_from_row
-from obsidian_indexer.store.terms import TERMS_VERSION, document_terms
+from obsidian_indexer.store.terms import TERMS_VERSION, document_terms, spelt_words
 
 CHUNK_WEIGHTS = (2.0, 1.0)
 """BM25 weights of a chunk's headings and body."""
@@ -45,11 +45,13 @@ class NoteText:
 class NoteTerms:
     """What the full-text tables hold of a note: `fields` are its title, aliases, headings, tags and folder.
 
-    `chunks` are (headings, body) of each chunk in order; the note's own body is all of theirs.
+    `chunks` are (headings, body) of each chunk in order; the note's own body is all of theirs. `words` are those of all
+    of it that a misspelt word may be meant for, each once.
     """
 
     fields: tuple[str, str, str, str, str]
     chunks: tuple[tuple[str, str], ...]
+    words: str
 
 
 def make_terms(
@@ -57,16 +59,15 @@ def make_terms(
 ) -> NoteTerms:
     """The terms of a note from the fields of its `NoteText` and from (headings, text) of its chunks."""
     folder = path_from_row(path).encode("utf-8", "replace").decode().rpartition("/")[0]
-    return NoteTerms(
-        (
-            document_terms(title),
-            document_terms(" ; ".join(json.loads(aliases))),
-            document_terms(" ; ".join(heading["text"] for heading in json.loads(headings))),
-            document_terms(" ; ".join(json.loads(tags))),
-            document_terms(folder),
-        ),
-        tuple((document_terms(" ".join(json.loads(above))), document_terms(text)) for above, text in chunks),
+    fields = (
+        document_terms(title),
+        document_terms(" ; ".join(json.loads(aliases))),
+        document_terms(" ; ".join(heading["text"] for heading in json.loads(headings))),
+        document_terms(" ; ".join(json.loads(tags))),
+        document_terms(folder),
     )
+    of_chunks = tuple((document_terms(" ".join(json.loads(above))), document_terms(text)) for above, text in chunks)
+    return NoteTerms(fields, of_chunks, spelt_words(*fields, *(body for _, body in of_chunks)))
 
 
 def note_text(connection: sqlite3.Connection, note_id: int) -> NoteText | None:
@@ -82,16 +83,17 @@ def note_text(connection: sqlite3.Connection, note_id: int) -> NoteText | None:
 
 def add_note(connection: sqlite3.Connection, note_id: int, note: NoteText, terms: NoteTerms | None = None) -> None:
     """Put the full-text rows of a note and its chunks in; `terms`, where already made, must be those of `note`."""
-    chunk_rows, note_row = _rows(note_id, note, terms)
+    chunk_rows, note_row, words = _rows(note_id, note, terms)
     connection.executemany("INSERT INTO chunk_terms(rowid, headings, body) VALUES (?,?,?)", chunk_rows)
     connection.execute(
         "INSERT INTO note_terms(rowid, title, aliases, headings, tags, path, body) VALUES (?,?,?,?,?,?,?)", note_row
     )
+    connection.execute("INSERT INTO note_words(rowid, words) VALUES (?,?)", (note_id, words))
 
 
 def remove_note(connection: sqlite3.Connection, note_id: int, note: NoteText) -> None:
     """Take the full-text rows of a note and its chunks out; `note` must be what went in."""
-    chunk_rows, note_row = _rows(note_id, note, None)
+    chunk_rows, note_row, words = _rows(note_id, note, None)
     connection.executemany(
         "INSERT INTO chunk_terms(chunk_terms, rowid, headings, body) VALUES ('delete',?,?,?)", chunk_rows
     )
@@ -100,14 +102,15 @@ def remove_note(connection: sqlite3.Connection, note_id: int, note: NoteText) ->
         "VALUES ('delete',?,?,?,?,?,?,?)",
         note_row,
     )
+    connection.execute("INSERT INTO note_words(note_words, rowid, words) VALUES ('delete',?,?)", (note_id, words))
 
 
 def _rows(
     note_id: int, note: NoteText, terms: NoteTerms | None
-) -> tuple[list[tuple[int, str, str]], tuple[object, ...]]:
+) -> tuple[list[tuple[int, str, str]], tuple[object, ...], str]:
     terms = terms or make_terms(*note.fields, ((above, text) for _, above, text in note.chunks))
     chunk_rows = [(chunk_id, *words) for (chunk_id, _, _), words in zip(note.chunks, terms.chunks, strict=True)]
-    return chunk_rows, (note_id, *terms.fields, " ".join(body for _, body in terms.chunks))
+    return chunk_rows, (note_id, *terms.fields, " ".join(body for _, body in terms.chunks)), terms.words
 
 
 def rebuild_if_stale(connection: sqlite3.Connection) -> None:
@@ -119,6 +122,7 @@ def rebuild_if_stale(connection: sqlite3.Connection) -> None:
     try:
         connection.execute("INSERT INTO chunk_terms(chunk_terms) VALUES ('delete-all')")
         connection.execute("INSERT INTO note_terms(note_terms) VALUES ('delete-all')")
+        connection.execute("INSERT INTO note_words(note_words) VALUES ('delete-all')")
         for (note_id,) in connection.execute("SELECT id FROM notes").fetchall():
             note = note_text(connection, note_id)
             if note is not None:
@@ -130,6 +134,17 @@ def rebuild_if_stale(connection: sqlite3.Connection) -> None:
         raise
 
 
+def holds_term(connection: sqlite3.Connection, phrase: str) -> bool:
+    """Whether any note holds an FTS5 phrase, anywhere that words are searched."""
+    found = connection.execute("SELECT 1 FROM note_terms WHERE note_terms MATCH ? LIMIT 1", (phrase,)).fetchone()
+    return found is not None
+
+
+def word_counts(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+    """Every word that a misspelt one may be meant for, and how many notes hold it."""
+    return connection.execute("SELECT term, doc FROM word_counts").fetchall()
+
+
 def match_chunks(
     connection: sqlite3.Connection,
     phrases: Sequence[str],
@@ -138,72 +153,104 @@ def match_chunks(
     chunk_ids: Collection[int] | None = None,
 ) -> list[TermHit]:
     """Chunks that hold any of some FTS5 phrases, best first; narrowed to `chunk_ids`, else to those of `note_ids`."""
-    condition = ""
+    table = _Table(connection, "chunk_terms", CHUNK_WEIGHTS)
     if chunk_ids is not None:
-        condition = _AMONG
-    elif note_ids is not None:
-        condition = f"AND +rowid IN (SELECT id FROM chunks WHERE note_id IN ({_VALUES})) "
-    return _Table(
-        connection, "chunk_terms", CHUNK_WEIGHTS, condition, note_ids if chunk_ids is None else chunk_ids
-    ).best(phrases, limit)
+        return table.best_among(phrases, limit, chunk_ids)
+    if note_ids is None:
+        return table.best(phrases, limit)
+    wanted = note_ids if isinstance(note_ids, Set) else frozenset(note_ids)
+
+    def kept(hits: Sequence[TermHit]) -> list[TermHit]:
+        note_of = dict(
+            connection.execute(f"SELECT id, note_id FROM chunks WHERE id IN ({_VALUES})", (_json(h.id for h in hits),))
+        )
+        return [hit for hit in hits if note_of.get(hit.id) in wanted]
+
+    share = len(wanted) / max(1, _last_id(connection, "notes"))
+    narrow = f"SELECT id FROM chunks WHERE note_id IN ({_VALUES})"
+    return table.best_within(phrases, limit, share, kept, narrow, wanted)
 
 
 def match_notes(
     connection: sqlite3.Connection, phrases: Sequence[str], limit: int, note_ids: Collection[int] | None = None
 ) -> list[TermHit]:
     """Notes that hold any of some FTS5 phrases, best first; `note_ids` narrows to those."""
-    condition = "" if note_ids is None else _AMONG
-    return _Table(connection, "note_terms", NOTE_WEIGHTS, condition, note_ids).best(phrases, limit)
+    table = _Table(connection, "note_terms", NOTE_WEIGHTS)
+    return table.best(phrases, limit) if note_ids is None else table.best_among(phrases, limit, note_ids)
 
 
 _VALUES = "SELECT value FROM json_each(?)"
-# Without the plus, SQLite runs the whole match once for each row of the list: 50 times slower for a tenth of the notes.
-_AMONG = f"AND +rowid IN ({_VALUES}) "
-# bm25() takes 1.1 µs a row, passing over it 0.1 µs (benchmarks/search_latency.py).
-_SCORED_ROWS = 6000
+# bm25() takes 1.1 µs a row, passing over one 0.1 µs. Of 100,000 passages this many give 19.9 of the 20 best
+# (benchmarks/search_latency.py).
+_SCORED_ROWS = 4000
+# A scope that holds this share of all rows costs more to hand to SQLite than to look for a few rows more.
+_LARGE_SCOPE = 0.25
 
 
 class _Table:
-    """One full-text table, its BM25 weights, and the rows that may be found."""
+    """One full-text table and its BM25 weights."""
 
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        name: str,
-        weights: tuple[float, ...],
-        condition: str,
-        ids: Collection[int] | None,
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, name: str, weights: tuple[float, ...]) -> None:
         self._db = connection
         self._name = name
         self._bm25 = f"bm25({name}, {', '.join(str(weight) for weight in weights)})"
-        self._condition = condition
-        self._bound = () if ids is None else (json.dumps(list(ids)),)
 
-    def best(self, phrases: Sequence[str], limit: int) -> list[TermHit]:
+    def best(
+        self, phrases: Sequence[str], limit: int, narrow: str = "", ids: Collection[int] = (), share: float = 1.0
+    ) -> list[TermHit]:
         """Rows that hold any of the phrases, best first.
 
-        Where they are many, rows that hold nothing but the most frequent phrases are not looked at, as long as there
-        are `limit` others. Scores are the same either way.
+        `narrow` is an SQL list of the rows that may be found, `ids` what it is made of, `share` how many of all rows it
+        holds. Where many rows match, those that hold nothing but the most frequent phrases are not looked at, as long
+        as there are `limit` others. Scores are the same either way.
         """
-        if len(phrases) > 1 and self._count(phrases, _SCORED_ROWS + 1) > _SCORED_ROWS:
-            rare, frequent = self._split(phrases, limit)
+        # Without the plus, SQLite runs the whole match once for each row of the list.
+        condition, bound = (f"AND +rowid IN ({narrow}) ", (_json(ids),)) if narrow else ("", ())
+        most = int(_SCORED_ROWS / max(share, 1e-3))
+        if len(phrases) > 1 and self._count(phrases, most + 1) > most:
+            rare, frequent = self._split(phrases, limit, most)
             if frequent:
-                found = {hit.id: hit for hit in self._match(_any_of(rare), limit)}
+                found = {hit.id: hit for hit in self._match(_any_of(rare), limit, condition, bound)}
                 # A row that holds both kinds has its whole score from here.
                 both = f"({_any_of(rare)}) AND ({_any_of(frequent)})"
-                found |= {hit.id: hit for hit in self._match(both, limit)}
+                found |= {hit.id: hit for hit in self._match(both, limit, condition, bound)}
                 if len(found) >= limit:
                     return sorted(found.values(), key=lambda hit: (-hit.score, hit.id))[:limit]
-        return self._match(_any_of(phrases), limit)
+        return self._match(_any_of(phrases), limit, condition, bound)
 
-    def _split(self, phrases: Sequence[str], limit: int) -> tuple[list[str], list[str]]:
-        """The rarest phrases, as many as can be scored in time and enough to find `limit` rows, and the others."""
+    def best_among(self, phrases: Sequence[str], limit: int, ids: Collection[int]) -> list[TermHit]:
+        """The same of these rows only."""
+        wanted = ids if isinstance(ids, Set) else frozenset(ids)
+        share = len(wanted) / max(1, _last_id(self._db, f"{self._name}_docsize"))
+        return self.best_within(
+            phrases, limit, share, lambda hits: [hit for hit in hits if hit.id in wanted], _VALUES, wanted
+        )
+
+    def best_within(
+        self,
+        phrases: Sequence[str],
+        limit: int,
+        share: float,
+        kept: Callable[[Sequence[TermHit]], list[TermHit]],
+        narrow: str,
+        ids: Collection[int],
+    ) -> list[TermHit]:
+        """The same of a scope that holds about this share of all rows; `kept` picks the rows that lie in it."""
+        if share >= _LARGE_SCOPE:
+            wide = int(1.5 * limit / min(1.0, share)) + 50
+            hits = self.best(phrases, wide)
+            inside = kept(hits)
+            if len(inside) >= limit or len(hits) < wide:
+                return inside[:limit]
+        return self.best(phrases, limit, narrow, ids, share)
+
+    def _split(self, phrases: Sequence[str], limit: int, most: int) -> tuple[list[str], list[str]]:
+        """The rarest phrases, those of about `most` rows but enough to find `limit`, and the others."""
         counts = sorted((self._count([phrase], None), phrase) for phrase in phrases)
         rare: list[str] = []
         rows = 0
         for count, phrase in counts:
-            if rows >= limit and rows + count > _SCORED_ROWS:
+            if rows >= limit and rows + count > most:
                 break
             rare.append(phrase)
             rows += count
@@ -217,14 +264,23 @@ class _Table:
         ).fetchone()
         return int(row[0])
 
-    def _match(self, expression: str, limit: int) -> list[TermHit]:
+    def _match(self, expression: str, limit: int, condition: str, bound: tuple[str, ...]) -> list[TermHit]:
         rows = self._db.execute(
-            f"SELECT rowid, {self._bm25} AS score FROM {self._name} WHERE {self._name} MATCH ? {self._condition}"
+            f"SELECT rowid, {self._bm25} AS score FROM {self._name} WHERE {self._name} MATCH ? {condition}"
             "ORDER BY score LIMIT ?",
-            (expression, *self._bound, limit),
+            (expression, *bound, limit),
         )
         return [TermHit(row_id, -score) for row_id, score in rows]
 
 
 def _any_of(phrases: Sequence[str]) -> str:
     return " OR ".join(phrases)
+
+
+def _last_id(connection: sqlite3.Connection, table: str) -> int:
+    """About how many rows a table has, at no cost."""
+    return int(connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {table}").fetchone()[0])
+
+
+def _json(ids: Iterable[int]) -> str:
+    return json.dumps(list(ids))

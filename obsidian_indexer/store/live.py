@@ -33,6 +33,10 @@ class LiveVectors:
     note_ids: Ids
     gone: Ids
 
+    def __len__(self) -> int:
+        """How many chunks can be found."""
+        return len(self.chunk_ids) - len(self.gone)
+
     def nearest(
         self,
         query: NDArray[np.float32],

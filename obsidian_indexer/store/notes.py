@@ -201,10 +201,11 @@ class Notes:
 
     def failures(self) -> list[Failure]:
         """Every recorded failure: notes first, then chunks that are still part of a note."""
+        # CROSS JOIN keeps the order of the tables: left to itself, SQLite walks every chunk to find no failure.
         rows = self._db.execute(
             "SELECT path, stage, reason FROM failures WHERE key IS NULL UNION ALL "
-            "SELECT DISTINCT n.path, f.stage, f.reason FROM failures f JOIN chunks c ON c.key = f.key "
-            "JOIN notes n ON n.id = c.note_id WHERE f.key IS NOT NULL ORDER BY 1"
+            "SELECT DISTINCT n.path, f.stage, f.reason FROM failures f CROSS JOIN chunks c ON c.key = f.key "
+            "CROSS JOIN notes n ON n.id = c.note_id WHERE f.key IS NOT NULL ORDER BY 1"
         )
         return [Failure(path_from_row(path), stage, reason) for path, stage, reason in rows]
 

@@ -136,10 +136,18 @@ CREATE VIRTUAL TABLE note_terms USING fts5(
 DELETE FROM meta WHERE key = 'terms_version';
 """
 
+# Words as written, each once a note: the other tables hold stems.
+_WORDS = """
+CREATE VIRTUAL TABLE note_words USING fts5(words, content='', columnsize=0, detail=none, tokenize="ascii");
+CREATE VIRTUAL TABLE word_counts USING fts5vocab(note_words, row);
+DELETE FROM meta WHERE key = 'terms_version';
+"""
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(_INITIAL),
     Migration(_EXACT_FILTERS, reparse=True),
     Migration(_COUNTED_NOTE_TERMS),
+    Migration(_WORDS),
 )
 
 

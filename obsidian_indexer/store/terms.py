@@ -26,8 +26,12 @@ _RUN = re.compile(
 _ASCII_WORD = re.compile("[a-z0-9]+")
 _ACCENT = re.compile("[\u0300-\u036f]+")
 
-TERMS_VERSION = "2"
+TERMS_VERSION = "3"
 """Changes whenever the same text would give other terms; the full-text tables are rebuilt then."""
+
+
+SHORTEST_SPELT, LONGEST_SPELT = 4, 24
+"""Letters of a word that a misspelt one may be meant for."""
 
 
 def split_runs(text: str) -> list[tuple[str, bool]]:
@@ -76,3 +80,12 @@ def document_terms(text: str) -> str:
                 if len(word := without_particle(run)) == 1:
                     terms.append(word)
     return " ".join(terms)
+
+
+def spelt_words(*terms: str) -> str:
+    """Those of `document_terms` that are words a reader spells with letters, each once, in order of the alphabet.
+
+    Pairs of characters are too short for it.
+    """
+    words = {word for held in terms for word in held.split() if SHORTEST_SPELT <= len(word) <= LONGEST_SPELT}
+    return " ".join(sorted(word for word in words if word.isalpha()))

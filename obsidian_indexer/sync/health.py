@@ -10,7 +10,7 @@ from obsidian_indexer.records import FileStat, IgnoredFile, ModelStatus, NoteEnt
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.vectors import StoredModel
 from obsidian_indexer.sync.engine_facts import engine_of, int8_check, tuned_status
-from obsidian_indexer.vault import scan
+from obsidian_indexer.vault.scan import scan
 
 
 def read_status(catalog: Catalog, options: Options, builds: Builds, *, writer: str | None, notes: bool) -> Status:

@@ -11,7 +11,10 @@ from obsidian_indexer.errors import NoteError
 from obsidian_indexer.options import Options
 from obsidian_indexer.records import Chunk, Link, Note
 from obsidian_indexer.sync.prepare import chunk_limits
-from obsidian_indexer.vault import LinkIndex, list_attachments, parse_file, read_file, read_settings, resolve_subpath
+from obsidian_indexer.vault.links import LinkIndex, resolve_subpath
+from obsidian_indexer.vault.read import parse_file
+from obsidian_indexer.vault.scan import list_attachments, read_file
+from obsidian_indexer.vault.settings import read_settings
 
 LinkPlace = tuple[str | None, tuple[int, int] | None]
 """The vault path that a link leads to, and the lines of the heading or block there."""

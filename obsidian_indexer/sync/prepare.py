@@ -29,7 +29,10 @@ from obsidian_indexer.priority import lower_process
 from obsidian_indexer.records import FileStat, Note
 from obsidian_indexer.store.note_rows import NoteRows, make_rows
 from obsidian_indexer.store.notes import StoredNote
-from obsidian_indexer.vault import VaultSettings, excluded_by_content, parse_file, read_file, read_settings
+from obsidian_indexer.vault.ignore import excluded_by_content
+from obsidian_indexer.vault.read import parse_file
+from obsidian_indexer.vault.scan import read_file
+from obsidian_indexer.vault.settings import VaultSettings, read_settings
 
 _LARGEST_WINDOW = 512
 # Starting a process costs about a second; below this many bytes of notes one process is done sooner.

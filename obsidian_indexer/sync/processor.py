@@ -30,9 +30,9 @@ from obsidian_indexer.sync.engine_facts import remember_engine
 from obsidian_indexer.sync.intake import NoteIntake, tell_failure
 from obsidian_indexer.sync.models import Machinery, known_model, pending_texts, sticky_dtype, workload
 from obsidian_indexer.sync.prepare import Candidate, choose_candidates, make_recipe
-from obsidian_indexer.sync.vectorise import Vectorised, Vectoriser
+from obsidian_indexer.sync.vectorise import CATALOG_CACHE_MIB, Vectorised, Vectoriser
 from obsidian_indexer.sync.write import COMMIT_NOTES, NoteWriter, Tally
-from obsidian_indexer.vault import scan
+from obsidian_indexer.vault.scan import scan
 
 # Vectors of text that no note holds are kept for its return (an undo, a branch switched back) up to this many.
 _KEEP_UNUSED = 20_000
@@ -84,6 +84,7 @@ class Processor:
         started = self._progress.now()
         cancelled = False
         found = Differences()
+        self._catalog.limit_cache(CATALOG_CACHE_MIB)
         try:
             found = self._scan(full, scope)
             self._read(found, full, limit)

@@ -23,7 +23,7 @@ from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.sync.models import sticky_dtype, workload
 from obsidian_indexer.sync.prepare import Candidate, Prepared, Preparer, make_recipe
 from obsidian_indexer.tuning import Precision, Trial, TuneReport, TuneStep, choose_trial
-from obsidian_indexer.vault import scan
+from obsidian_indexer.vault.scan import scan
 
 _SAMPLED_TEXTS = 4096
 # Share of the time for reading notes, where no index holds their passages yet.

@@ -25,6 +25,8 @@ from obsidian_indexer.records import Failure
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.vectors import PendingChunks, StoredModel
 
+# Writing 38,000 notes takes 6.7 s of one core with this, 6.5 s with 64 MiB.
+CATALOG_CACHE_MIB = 8
 _FLUSH_S = 2.0
 _ENCODED_TEXTS = 512
 # A fast card fills two seconds with more vectors than memory should hold, or the card should wait for.
@@ -93,6 +95,7 @@ class Vectoriser:
     def _windows(self, pending: PendingChunks, window: int) -> Iterator[_Window]:
         """Texts of the list, window by window; runs in a thread, with a connection of its own."""
         with Catalog.open(self._data_dir) as reader:
+            reader.limit_cache(CATALOG_CACHE_MIB)
             for start in range(0, len(pending.keys), window):
                 keys = pending.keys[start : start + window]
                 texts = reader.vectors.texts(keys)

@@ -206,9 +206,17 @@ class Bridge:
             lambda: self._with_engine(lambda engine: engine.search(query, mode=mode))
         )
 
-    async def similar(self, path: str) -> SearchResult:
-        """Notes like this one."""
-        return await self._lanes["search"].run(lambda: self._with_engine(lambda engine: engine.similar(path)))
+    async def explain(self, query: str, mode: str) -> SearchResult:
+        """The same hits as `search`, each explained."""
+        return await self._lanes["search"].run(
+            lambda: self._with_engine(lambda engine: engine.search(query, mode=mode, explain=True))
+        )
+
+    async def similar(self, path: str, *, hide_linked: bool = False) -> SearchResult:
+        """Notes like this one, with `hide_linked` none that is linked with it."""
+        return await self._lanes["search"].run(
+            lambda: self._with_engine(lambda engine: engine.similar(path, hide_linked=hide_linked))
+        )
 
     async def read_note(self, path: str, use: Callable[[str], T]) -> T:
         """What `use` makes of the note's text; both run outside the screen's thread."""

@@ -50,7 +50,7 @@ class EngineFace(Protocol):
     ) -> SearchResult:
         """Answer one query."""
 
-    def similar(self, note: str, *, k: int | None = None) -> SearchResult:
+    def similar(self, note: str, *, k: int | None = None, hide_linked: bool = False) -> SearchResult:
         """Notes like this one."""
 
     def status(self, *, notes: bool = False) -> Status:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 from obsidian_indexer.events import EventSink
@@ -28,6 +30,23 @@ def open_real_engine(options: Options, *, on_event: EventSink) -> EngineFace:
 
     engine: EngineFace = Engine.open(options, on_event=on_event)
     return engine
+
+
+def shorten_collections() -> None:
+    """Leave what libraries hold for good out of Python's full collections.
+
+    Each walked 100,000 objects of the engine's libraries, on whatever thread it began, and nothing was drawn for 65 ms.
+    """
+    modules_then = 0
+
+    def leave_out(phase: str, info: Mapping[str, int]) -> None:
+        nonlocal modules_then
+        # Only after imports: what was left out is never collected, and the screens' own garbage is to be.
+        if phase == "stop" and info["generation"] == 2 and len(sys.modules) != modules_then:
+            modules_then = len(sys.modules)
+            gc.freeze()
+
+    gc.callbacks.append(leave_out)
 
 
 def run_tui(
@@ -62,6 +81,9 @@ def run_tui(
             on_ready=follow,
             edit_file=partial(run_editor, umask=user_umask),
         )
+        shorten_collections()
+        # The first process that multiprocessing spawns needs a standard error with a descriptor, which the screens take.
+        resource_tracker.ensure_running()
         app.run()
         code = app.return_code or 0
     if bridge.close():

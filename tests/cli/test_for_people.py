@@ -10,7 +10,7 @@ import pytest
 
 from obsidian_indexer.cli.text import index_summary, path_text
 from obsidian_indexer.errors import ModelError, NoteError
-from obsidian_indexer.records import Failure, IndexReport, NoteEntry
+from obsidian_indexer.records import Evidence, Explanation, Failure, IndexReport, MatchedTerm, NoteEntry
 
 MISSING = ModelError("The model 'nope/none' is not on this machine.")
 
@@ -153,3 +153,36 @@ def test_the_summary_tells_of_warnings(warnings: int, line: str) -> None:
 def test_one_of_a_kind_is_not_plural(program: Any, parsed_note: Any) -> None:
     program.parsed = {"Notes/Links.md": parsed_note}
     assert "0 headings · 2 links · 1 tag · 1 chunk\n" in program("parse", "Notes/Links.md").out
+
+
+def test_an_explanation_is_in_columns(program: Any) -> None:
+    legs = (Evidence("keyword", 1, 1.0, 0.5), Evidence("semantic", 12, 0.75, 0.5, "cosine 0.404"))
+    terms = (MatchedTerm("block", 2.5, 1.0), MatchedTerm("link", 0.0, 1.25))
+
+    def prepare(engine: Any) -> None:
+        engine.hits = (replace(engine.hits[0], explanation=Explanation(legs, terms)),)
+
+    program.prepare = prepare
+    lines = program("search", "x", "--explain").out.splitlines()
+    assert lines[-3:] == [
+        "    keyword   rank 1   score 1.000  weight 0.50",
+        "    semantic  rank 12  score 0.750  weight 0.50  cosine 0.404",
+        "    terms (BM25): block 2.50 · link 1.25 in the note",
+    ]
+    assert "rank" not in program("search", "x").out
+
+
+@pytest.mark.parametrize(
+    ("flags", "rerank", "loads"), [((), None, True), (("--rerank",), True, True), (("--no-rerank",), False, False)]
+)
+def test_a_reranker_is_loaded_unless_refused(
+    program: Any, flags: tuple[str, ...], rerank: bool | None, loads: bool
+) -> None:
+    program("search", "x", *flags)
+    asked = dict(program.asked())
+    assert (asked["search"]["rerank"], asked["warm"]["rerank"]) == (rerank, loads)
+
+
+def test_linked_notes_are_hidden_when_asked(program: Any) -> None:
+    program("similar", "Notes/Links", "--hide-linked")
+    assert dict(program.asked())["similar"]["hide_linked"] is True

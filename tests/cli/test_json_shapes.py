@@ -46,7 +46,7 @@ def test_search(program: Any) -> None:
     code, out, _ = program("search", "link to a block", "--json")
     shown = json.loads(out)
     assert code == 0
-    assert list(shown) == ["query", "mode", "took_ms", "model", "hits", "notice"]
+    assert list(shown) == ["query", "mode", "took_ms", "model", "hits", "notice", "corrected"]
     (found,) = shown["hits"]
     assert list(found) == HIT_KEYS
     assert (found["rank"], found["headings"], found["semantic_rank"]) == (1, ["Link to a block"], None)

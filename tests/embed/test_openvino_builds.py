@@ -90,21 +90,37 @@ def test_int8_vectors_point_where_those_of_float32_do(made: tuple[Builds, Build]
     np.testing.assert_allclose(int8.forward_exact(encoded[0]), exact.forward(encoded[:1])[0], atol=1e-5)
 
 
-def test_an_engine_below_its_limits_is_refused_once_and_for_good(tmp_path: Path) -> None:
-    builds = Builds(tmp_path / "engines", Limits(mean_cosine=0.999999))
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        (Limits(mean_cosine=0.999999), "its mean cosine is 0.9"),
+        (Limits(mean_cosine=0, worst_cosine=-1, neighbours=0, times_float32=1000), "its speed against float32 is"),
+    ],
+)
+def test_an_engine_below_its_limits_is_refused_once_and_for_good(tmp_path: Path, limits: Limits, said: str) -> None:
+    builds = Builds(tmp_path / "engines", limits)
     events: list[Event] = []
     wish = replace(CPU, engine="openvino", model=str(write_model(tmp_path, "bert")))
     small = resolve_model(wish)
     choice = settle(small, wish, builds, texts_from(sentences, events))
     assert (choice.engine, choice.dtype) == ("openvino", FLOAT_DTYPE)
     assert len(events) == 1
-    assert "mean cosine" in events[0].message  # type: ignore[union-attr]
+    assert said in events[0].message  # type: ignore[union-attr]
     record = json.loads(next((tmp_path / "engines").glob("*/build.json")).read_text())
     assert record["check"]["mean_cosine"] < 0.999999
     assert not list((tmp_path / "engines").rglob("model.bin"))
     # Were it tried again, there would be a second notice and the lack of texts its reason.
     assert settle(small, wish, builds, Workload(on_event=events.append)).dtype == FLOAT_DTYPE
     assert len(events) == 1
+
+
+def test_a_converted_model_is_made_int8_alike(tmp_path: Path, odd: ModelSpec) -> None:
+    builds = Builds(tmp_path / "engines", Limits(mean_cosine=0, worst_cosine=-1, neighbours=0, times_float32=0))
+    build = builds.make(odd, BuildKind.INT8, CPU, texts_from(sentences))
+    assert build.check["mean_cosine"] > 0.9
+    int8 = load_engine(odd, CPU, builds, choose(odd, CPU, builds, dtype="int8"))
+    assert int8.dtype == "int8"
+    assert int8.forward([[0, 5, 6, 2]]).shape == (1, 32)
 
 
 def test_too_few_passages_are_no_reason_for_ever(tmp_path: Path, bundled: ModelSpec) -> None:

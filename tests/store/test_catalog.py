@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from obsidian_indexer.store.fulltext import match_chunks
 from obsidian_indexer.store.note_rows import make_rows
 from obsidian_indexer.store.notes import IndexedNote
 from obsidian_indexer.store.schema import CATALOG_NAME
+from obsidian_indexer.store.vectors import VectorTable
 
 
 def chunk(text: str, seq: int = 0, path: str = "a.md") -> Chunk:
@@ -180,10 +182,11 @@ def test_a_change_in_how_text_is_split_rebuilds_the_full_text(catalog: Catalog, 
 def test_an_older_layout_is_brought_up_to_date_and_keeps_its_vectors(tmp_path: Path, monkeypatch: Any) -> None:
     with monkeypatch.context() as before:
         before.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
-        with Catalog.open(tmp_path) as old, old.transaction():
-            model = old.vectors.add_model("f", "m", 2, "{}", "float32")
-            old.vectors.add(model.id, [b"k" * 32], np.ones((1, 2), np.float32))
-            old.connection.execute(
+        with closing(schema.connect(tmp_path)) as old:
+            vectors = VectorTable(old)
+            model = vectors.add_model("f", "m", 2, "{}", "float32")
+            vectors.add(model.id, [b"k" * 32], np.ones((1, 2), np.float32))
+            old.execute(
                 "INSERT INTO notes(path, mtime_ns, size, sha256, read_ns, chunker, title, kind, state) "
                 "VALUES ('a.md', 1, 1, 'x', 1, 'c', 'a', 'markdown', 'indexed')"
             )

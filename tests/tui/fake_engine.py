@@ -10,7 +10,17 @@ from pathlib import Path
 from obsidian_indexer.errors import NoteError
 from obsidian_indexer.events import CancelToken, Event, EventSink, FailureEvent, PauseToken, Progress, Stage
 from obsidian_indexer.options import Options, UiOptions
-from obsidian_indexer.records import Failure, Hit, IndexReport, ModelStatus, SearchResult, Status
+from obsidian_indexer.records import (
+    Evidence,
+    Explanation,
+    Failure,
+    Hit,
+    IndexReport,
+    MatchedTerm,
+    ModelStatus,
+    SearchResult,
+    Status,
+)
 from obsidian_indexer.tuning import Trial, TuneReport, TuneStep
 
 HOSTILE = "[/] [type=x, v={'a[0]'}] \x1b]52;c;aGk=\x07\u202egnp.exe [bold red]x"
@@ -278,11 +288,15 @@ class FakeEngine:
         if mode != "keyword" and self.search_gate is not None:
             self.search_gate.wait()
         hits = () if "nothing" in query else self.hits
+        if explain:
+            legs = (Evidence("keyword", 2, 0.5, 0.4), Evidence("semantic", 1, 1.0, 0.6, "cosine 0.710"))
+            explanation = Explanation(legs, (MatchedTerm("[link]", 1.25, 0.5), MatchedTerm("block", 0.0, 2.5)))
+            hits = tuple(replace(hit, explanation=explanation) for hit in hits)
         return SearchResult(query, mode or "hybrid", 8.0, "all-MiniLM-L6-v2", hits, self.notice)
 
-    def similar(self, note: str, *, k: int | None = None) -> SearchResult:
+    def similar(self, note: str, *, k: int | None = None, hide_linked: bool = False) -> SearchResult:
         self.calls.append(("similar", note))
-        others = tuple(hit for hit in self.hits if hit.path != note)
+        others = tuple(hit for hit in self.hits if hit.path != note)[: 1 if hide_linked else None]
         return SearchResult(note, "semantic", 3.0, "all-MiniLM-L6-v2", others)
 
     def status(self, *, notes: bool = False) -> Status:

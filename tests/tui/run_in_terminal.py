@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 import threading
@@ -32,6 +33,9 @@ def main(mode: str, folder: Path) -> int:
         os.write(1, b"MARKER-ONE\n")
         os.write(2, b"MARKER-TWO\n")
         os.system("echo MARKER-CHILD")
+        spawned = multiprocessing.get_context("spawn").Process(target=print, args=("MARKER-SPAWNED",))
+        spawned.start()
+        spawned.join()
         return ()
 
     code = run_tui(lambda: make_options(folder), settings_view=noise, save_setting=lambda *_: None, open_engine=opening)

@@ -195,6 +195,35 @@ async def test_e_in_the_query_is_a_letter(run_app: RunApp) -> None:
         await stage.until(lambda: ("search", "see", "keyword") in stage.engine.calls)
 
 
+async def test_a_result_says_why_it_was_found(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        await type_query(stage, "link")
+        await stage.assert_shown("3 results")
+        await stage.press("down", "x")
+        await stage.assert_shown("keyword   rank 2")
+        await stage.assert_shown("score 1.000  weight 0.60  cosine 0.710")
+        await stage.assert_shown("[link] 1.25 · block 2.50 in the note")
+        await stage.press("escape")
+        await stage.until(lambda: "rank 2" not in stage.screen_text())
+        assert selected(stage) == "Guides/Linking notes.md"
+
+
+async def test_linked_notes_are_hidden_and_shown_again(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        await type_query(stage, "link")
+        await stage.assert_shown("3 results")
+        await stage.press("down", "s")
+        await stage.assert_shown("similar to Linking notes · 2 notes")
+        await stage.press("h")
+        await stage.assert_shown("similar to Linking notes, linked hidden · 1 note")
+        await stage.press("h")
+        await stage.assert_shown("similar to Linking notes · 2 notes")
+        await stage.press("h")
+        await stage.assert_shown("linked hidden")
+        await stage.press("escape")
+        await stage.assert_shown("3 results")
+
+
 async def test_similar_notes_and_back(run_app: RunApp) -> None:
     async with run_app() as stage:
         await type_query(stage, "link")

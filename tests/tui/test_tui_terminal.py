@@ -93,7 +93,7 @@ def test_foreign_output_goes_to_the_log_and_not_to_the_screen(terminal: Terminal
     terminal.send("5")
     log = tmp_path / "logs" / "terminal.log"
     deadline = time.monotonic() + HANG_GUARD_S
-    while not log.exists() or "MARKER-CHILD" not in log.read_text():
+    while not log.exists() or "MARKER-SPAWNED" not in log.read_text():
         assert time.monotonic() < deadline
         terminal._read()
     terminal.send("\x11")
@@ -102,7 +102,7 @@ def test_foreign_output_goes_to_the_log_and_not_to_the_screen(terminal: Terminal
     assert b"MARKER" not in terminal.seen
     assert b"EARLY" not in terminal.seen
     text = log.read_text()
-    for line in ("EARLY-ONE", "EARLY-TWO", "MARKER-ONE", "MARKER-TWO", "MARKER-CHILD"):
+    for line in ("EARLY-ONE", "EARLY-TWO", "MARKER-ONE", "MARKER-TWO", "MARKER-CHILD", "MARKER-SPAWNED"):
         assert text.count(line) == 1
     assert log.stat().st_mode & 0o777 == 0o600
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obsidian_indexer.errors import NoteError
-from obsidian_indexer.vault import decode
+from obsidian_indexer.vault.decode import decode
 
 KOREAN = "# 회의록\n\n오늘 회의에서는 다음 분기의 계획을 정했다. 참석자는 모두 다섯 명이다.\n- 예산 검토\n- 일정 조정\n"
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x10\x00\x00\x00\x10\x08\x06\x00\x00\x00\x1f\xf3\xff\x61" * 4

@@ -9,7 +9,8 @@ import pytest
 
 from obsidian_indexer.options import VaultOptions
 from obsidian_indexer.records import FileStat, IgnoredFile, Note
-from obsidian_indexer.vault import excluded_by_content, scan
+from obsidian_indexer.vault.ignore import excluded_by_content
+from obsidian_indexer.vault.scan import scan
 
 MakeVault = Callable[..., Path]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from obsidian_indexer.vault import obsidian_uri
+from obsidian_indexer.vault.uri import obsidian_uri
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,7 @@ import pytest
 
 from obsidian_indexer.errors import NoteError
 from obsidian_indexer.options import VaultOptions
-from obsidian_indexer.vault import read_file
-from obsidian_indexer.vault.scan import is_cloud_only
+from obsidian_indexer.vault.scan import is_cloud_only, read_file
 
 MakeVault = Callable[..., Path]
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obsidian_indexer.records import Block, BlockKind, Heading, Note
-from obsidian_indexer.vault import LinkIndex, resolve_subpath
+from obsidian_indexer.vault.links import LinkIndex, resolve_subpath
 
 
 def resolve(paths: list[str], target: str, source: str = "source.md") -> str | None:

@@ -12,7 +12,7 @@ import pytest
 from obsidian_indexer.errors import VaultError
 from obsidian_indexer.options import VaultOptions
 from obsidian_indexer.records import FileStat, IgnoredFile
-from obsidian_indexer.vault import list_attachments, scan
+from obsidian_indexer.vault.scan import list_attachments, scan
 
 MakeVault = Callable[..., Path]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from obsidian_indexer.vault import VaultSettings, daily_date, find_vault, read_settings
+from obsidian_indexer.vault.daily import daily_date
+from obsidian_indexer.vault.settings import VaultSettings, find_vault, read_settings
 
 MakeVault = Callable[..., Path]
 

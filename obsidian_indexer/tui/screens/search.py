@@ -26,6 +26,7 @@ from obsidian_indexer.tui.passage import Passage, passage_window
 from obsidian_indexer.tui.rows import DIM, fit, spread
 from obsidian_indexer.tui.runs import Phase, Warmth
 from obsidian_indexer.tui.screens.base import BaseScreen
+from obsidian_indexer.tui.screens.why import WhyPanel
 from obsidian_indexer.tui.text import breadcrumb, count, line_range, query_terms
 from obsidian_indexer.tui.widgets.hit_list import HitList
 from obsidian_indexer.tui.widgets.line import Line
@@ -42,11 +43,15 @@ NOTICE_KEY = "^n more"
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A list that was left for the notes similar to one of its rows, `hit`; `similar_to` is what it was similar to."""
+    """A list that was left for the notes similar to one of its rows, `hit`.
+
+    `similar_to` is what it was similar to, and `hide_linked` whether without the notes linked with that.
+    """
 
     answer: SearchResult
     hit: Hit
     similar_to: Hit | None
+    hide_linked: bool
 
 
 class SearchScreen(BaseScreen):
@@ -68,6 +73,7 @@ class SearchScreen(BaseScreen):
         self._answer: SearchResult | None = None
         self._refining = False
         self._similar_to: Hit | None = None
+        self._hide_linked = False
         self._left: list[Left] = []
         self._problem: str | None = None
         self._problem_at: int | None = None
@@ -194,12 +200,18 @@ class SearchScreen(BaseScreen):
         self._problem = self._problem_at = None
         start(self, partial(self._answer_similar, hit), "search")
 
-    async def _answer_similar(self, hit: Hit) -> None:
+    def action_hide_linked(self) -> None:
+        """Of similar notes, leave out those that are linked with the note, and back."""
+        if self._similar_to is not None:
+            self._refining = True
+            start(self, partial(self._answer_similar, self._similar_to, not self._hide_linked), "search")
+
+    async def _answer_similar(self, hit: Hit, hide_linked: bool = False) -> None:
         try:
-            answer = await self.bridge.similar(hit.path)
-            if self._answer is not None:
-                self._left.append(Left(self._answer, hit, self._similar_to))
-            self._similar_to = hit
+            answer = await self.bridge.similar(hit.path, hide_linked=hide_linked)
+            if self._answer is not None and hit != self._similar_to:
+                self._left.append(Left(self._answer, hit, self._similar_to, self._hide_linked))
+            self._similar_to, self._hide_linked = hit, hide_linked
             self._take(answer)
         except IndexerError as error:
             self._problem = str(error)
@@ -209,6 +221,22 @@ class SearchScreen(BaseScreen):
         self._refining = False
         self.tick()
 
+    def action_explain(self) -> None:
+        """Why the highlighted result was found."""
+        hit = self.query_one(HitList).selected
+        if hit is not None and self._answer is not None and self._similar_to is None:
+            start(self, partial(self._explain, hit, self._query, self._answer.mode), "explain")
+
+    async def _explain(self, hit: Hit, query: str, mode: str) -> None:
+        try:
+            answer = await self.bridge.explain(query, mode)
+        except IndexerError as error:
+            self.indexer.say(str(error), severity="error")
+            return
+        same = [found for found in answer.hits if (found.path, found.start_line) == (hit.path, hit.start_line)]
+        if same and same[0].explanation is not None:
+            await self.app.push_screen(WhyPanel(hit, same[0].explanation))
+
     def action_back(self) -> None:
         """From the similar notes to the row they were asked for, from the note alone to the list, else to the menu."""
         if self._left:
@@ -216,7 +244,7 @@ class SearchScreen(BaseScreen):
             self._refining = False
             self._problem = self._problem_at = None
             left = self._left.pop()
-            self._similar_to = left.similar_to
+            self._similar_to, self._hide_linked = left.similar_to, left.hide_linked
             self._take(left.answer, left.hit)
         elif self.has_class("-reading"):
             self.action_preview()
@@ -321,7 +349,8 @@ class SearchScreen(BaseScreen):
             return mode
         if self._similar_to is not None:
             title = clean_line(self._similar_to.title)
-            mode = Content.assemble(Content.styled("similar to ", DIM), Content.styled(title, "$text-accent"))
+            hidden = Content.styled(", linked hidden" if self._hide_linked else "", DIM)
+            mode = Content.assemble(Content.styled("similar to ", DIM), Content.styled(title, "$text-accent"), hidden)
         head = count(len(answer.hits), "note" if self._similar_to is not None else "result")
         parts: list[Content | str] = [mode, Content.styled(f" · {head} · {answer.took_ms:.0f} ms", DIM)]
         if self._refining:

@@ -21,6 +21,8 @@ class HitList(OptionList):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select", "Open"),
         Binding("s", "screen.similar", "Similar"),
+        Binding("h", "screen.hide_linked", "Hide linked", show=False),
+        Binding("x", "screen.explain", "Why", show=False),
         # The key help names the screen's own key for it.
         Binding("e", "screen.edit", "Edit", show=False),
         Binding("j", "cursor_down", "Down", show=False),

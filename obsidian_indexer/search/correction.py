@@ -1,0 +1,101 @@
+"""A query with words that no note holds, and what was most likely meant: another spelling, another keyboard layout."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from obsidian_indexer.search.layout import as_hangul, as_latin, has_loose_letters
+from obsidian_indexer.search.query import match_phrases, match_terms
+from obsidian_indexer.search.spelling import Vocabulary
+from obsidian_indexer.store.fulltext import holds_term
+from obsidian_indexer.store.terms import UNSPACED, is_hangul, split_runs
+
+# A word of letters only, all of one kind of script; one that touches a digit is a name or a code.
+_WORD = re.compile(rf"[\uac00-\ud7a3\u3131-\u318e]+|(?<![\d_])(?:(?![{UNSPACED}])[^\W\d_])+(?![\d_])")
+# Who pastes a text does not mistype it, and each word costs a look at the index.
+_MOST_WORDS = 32
+# Below this, chance makes words of the other layout.
+_LEAST_KEYS, _LEAST_SYLLABLES = 4, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Words to search for in place of those typed, and a line that says so."""
+
+    words: str
+    notice: str
+
+
+def correct(
+    connection: sqlite3.Connection,
+    words: str,
+    vocabulary: Callable[[], Vocabulary],
+    is_word: Callable[[str], bool],
+) -> Correction | None:
+    """What a query's words were meant to be; None where nothing better is known.
+
+    Only words that no note holds are looked at, the last one as the beginning of a word; and of those only such as
+    `is_word` does not know either: a word that the model has learnt is no slip of the fingers.
+    """
+    words = unicodedata.normalize("NFC", words)
+    found = list(_WORD.finditer(words))
+    if len(found) > _MOST_WORDS:
+        return None
+    meant, how = words, ""
+    for match in reversed(found):
+        word, is_last = match.group(), match is found[-1] and match.end() == len(words)
+        if _is_known(connection, word, is_last):
+            continue
+        other = _respelt(word, vocabulary)
+        in_layout = _in_other_layout(connection, word, vocabulary) if other is None else None
+        if (other := other or in_layout) is None or is_word(word):
+            continue
+        meant = meant[: match.start()] + other + meant[match.end() :]
+        how = ", read in the other keyboard layout" if in_layout else how
+    return None if meant == words else Correction(meant, f'Showing results for "{meant}"{how}.')
+
+
+def _is_korean(word: str) -> bool:
+    return is_hangul(word[0]) or has_loose_letters(word[0])
+
+
+def _respelt(word: str, vocabulary: Callable[[], Vocabulary]) -> str | None:
+    """The word as a note spells it. One with capitals inside is a name or stands for several words."""
+    if _is_korean(word) or word[1:] != word[1:].lower():
+        return None
+    other = vocabulary().nearest(_folded(word))
+    return other.capitalize() if other is not None and word[0].isupper() else other
+
+
+def _folded(word: str) -> str:
+    return "".join(run for run, _ in split_runs(word))
+
+
+def _in_other_layout(connection: sqlite3.Connection, word: str, vocabulary: Callable[[], Vocabulary]) -> str | None:
+    """The word in the other layout, if notes hold every part of it; a Latin one may be misspelt on top."""
+    if _is_korean(word):
+        latin = as_latin(word)
+        if latin is None or len(latin) < _LEAST_KEYS:
+            return None
+        return latin if all(_held(connection, latin)) else vocabulary().nearest(_folded(latin))
+    hangul = as_hangul(word) if len(word) >= _LEAST_KEYS else None
+    if hangul is None or len(hangul) < _LEAST_SYLLABLES:
+        return None
+    return hangul if all(_held(connection, hangul)) else None
+
+
+def _is_known(connection: sqlite3.Connection, word: str, is_last: bool) -> bool:
+    """Whether notes hold a word (the last one: a word that begins so), or a pair of syllables of a Korean one."""
+    held = _held(connection, word)
+    if _is_korean(word):
+        return all(held) or (any(held) and not has_loose_letters(word))
+    return all(held) or (is_last and holds_term(connection, match_phrases([f"{_folded(word)}*"])[0]))
+
+
+def _held(connection: sqlite3.Connection, word: str) -> list[bool]:
+    """For each term of a word, whether any note holds it."""
+    return [holds_term(connection, phrase) for phrase in match_phrases(match_terms(word))]
