@@ -100,6 +100,10 @@ def embed(embedder: Embedder, texts: Sequence[str], window: int) -> Vectors:
 
 def forward_only(embedder: Embedder, batches: Sequence[Sequence[TokenIds]]) -> None:
     """The engine on ready batches, as many at once as it takes."""
+    if embedder.engine.lanes == 1:  # on this thread, as in a run: torch shares its work out otherwise on another
+        for batch in batches:
+            embedder.engine.forward(batch)
+        return
     with ThreadPoolExecutor(embedder.engine.lanes) as pool:
         for _ in pool.map(embedder.engine.forward, batches):
             pass

@@ -182,7 +182,7 @@ class VectorTable:
 
     def pages(self, model: StoredModel) -> Iterator[tuple[NDArray[np.uint64], Vectors]]:
         """All vectors of a model, also of texts that no note holds any more: starts of keys, and float32[n, dim]."""
-        cursor = self._db.execute("SELECT key, vector FROM vectors WHERE model_id=?", (model.id,))
+        cursor = self._db.execute("SELECT key, vector FROM vectors NOT INDEXED WHERE model_id=?", (model.id,))
         while rows := cursor.fetchmany(_READ_ROWS):
             keys, blobs = zip(*rows, strict=True)
             yield key_starts(b"".join(keys)), _matrix(blobs, model.dim)

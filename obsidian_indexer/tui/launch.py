@@ -82,7 +82,7 @@ def run_tui(
             edit_file=partial(run_editor, umask=user_umask),
         )
         shorten_collections()
-        # The first process that multiprocessing spawns needs a standard error with a descriptor, which the screens take.
+        # The first process that multiprocessing spawns asks standard error for its descriptor, which a screen has not.
         resource_tracker.ensure_running()
         app.run()
         code = app.return_code or 0
