@@ -2,9 +2,9 @@
 
     python benchmarks/korean_terms.py FOLDER...
 
-FOLDER holds corpus.jsonl, queries.jsonl and qrels.tsv. 'pairs' are bare pairs of characters, 'particles' leaves particles
-out of queries, 'program' also words that only ask, as the program does. With kiwipiepy installed, 'morphemes' are its
-content words in their place. Prints JSON.
+FOLDER holds corpus.jsonl, queries.jsonl and qrels.tsv. 'pairs' are bare pairs of characters, 'particles' leaves
+particles out of queries, 'program' also words that only ask, as the program does. With kiwipiepy installed,
+'morphemes' are its content words in their place. Prints JSON.
 """
 
 from __future__ import annotations

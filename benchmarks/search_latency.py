@@ -3,7 +3,8 @@
     python benchmarks/search_latency.py [--chunks 10000 100000 500000] [--keep FOLDER] [--store]
 
 The indexes are synthetic (`benchmarks/synthetic.py`) and hold vectors under the name of the bundled model, which embeds
-the queries: runs of 2 to 10 words, every third Korean. A third of them warms up, the others are timed, each once. Of
+the queries: runs of 2 to 10 words, every third Korean. A third of them warms up, the others are timed, each once.
+`keyword_same_best` is the share of the 20 best passages that stays when every matching one is scored (decision 11). Of
 `vectors_ms`, `embed` is the model alone, `exact` the comparison of a passage with all others, and with `--store`,
 `store` the same question to Chroma, with the share of the exact answers that it finds. A process is timed from start
 to end, also on an index of a hundred passages. `--keep` writes the indexes there and uses them again. Prints one JSON
@@ -36,13 +37,15 @@ from obsidian_indexer.embed.loaded import LoadedModel
 from obsidian_indexer.embed.spec import resolve_model
 from obsidian_indexer.engine import ENGINES, Engine
 from obsidian_indexer.options import EmbedOptions, Options, StoreOptions
+from obsidian_indexer.search.query import match_phrases, match_terms
 from obsidian_indexer.store.ann import AnnIndex
 from obsidian_indexer.store.catalog import Catalog
+from obsidian_indexer.store.fulltext import CHUNK_WEIGHTS, match_chunks
 from obsidian_indexer.store.live import ResidentVectors
 
 # A tenth of the notes, one in a thousand, a twentieth, and all but a tenth.
 FILTERS = ("tag:work", "tag:project/rare", "path:area3/", "-tag:work")
-_SMALL, _NEAREST, _STORE_QUERIES = 100, 200, 100
+_SMALL, _NEAREST, _STORE_QUERIES, _BEST = 100, 200, 100, 20
 
 
 def quantiles(spent_ms: Sequence[float]) -> dict[str, float]:
@@ -113,6 +116,23 @@ def vectors_alone(options: Options, queries: Sequence[str], *, store: bool) -> d
     return result
 
 
+def same_best(options: Options, queries: Sequence[str]) -> float:
+    """The share of the best passages by keyword that score as high as the best do when every matching one is scored."""
+    score = f"bm25(chunk_terms, {', '.join(map(str, CHUNK_WEIGHTS))})"
+    shares = []
+    with Catalog.open(options.data_dir) as catalog:
+        for phrases in (match_phrases(match_terms(query)) for query in queries):
+            rows = catalog.connection.execute(
+                f"SELECT {score} AS score FROM chunk_terms WHERE chunk_terms MATCH ? ORDER BY score LIMIT ?",
+                (" OR ".join(phrases), _BEST),
+            )
+            whole = [-row[0] for row in rows]
+            found = match_chunks(catalog.connection, phrases, _NEAREST)[:_BEST]
+            as_high = sum(hit.score >= whole[-1] - 1e-9 for hit in found) if whole else 0
+            shares.append(as_high / max(1, len(whole)))
+    return round(statistics.mean(shares), 4)
+
+
 def cold(options: Options, query: str, runs: int) -> dict[str, object]:
     """Seconds of `search` processes, keyword and hybrid in turn."""
     command = [sys.executable, "main.py", "--vault", str(options.vault_path), "--data-dir", str(options.data_dir)]
@@ -151,6 +171,7 @@ def measure(folder: Path, n_chunks: int, embedding: EmbedOptions, arguments: arg
     files = sum(file.stat().st_size for file in options.data_dir.rglob("*") if file.is_file())
     result: dict[str, object] = {"chunks": n_chunks, "written_s": round(seconds, 1), "mib": files >> 20}
     result |= warm_queries(options, queries)
+    result["keyword_same_best"] = same_best(options, queries)
     result["process_s"] = cold(options, queries[0], arguments.cold)
     result["vectors_ms"] = vectors_alone(options, queries, store=arguments.store)
     return result

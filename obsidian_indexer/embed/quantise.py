@@ -1,9 +1,10 @@
 """A graph in eight bits: its matrix products by the ranges that sample texts take, its tables of vectors row by row.
 
 What enters a product keeps one range for all its channels, which a few channels would stretch until the others are
-lost. They are evened out first, at the weights' cost: SmoothQuant (Xiao et al. 2023, arXiv 2211.10438). Weights have a
-scale for each output. What follows the pooling stays in floating point: it costs nothing and its errors are not
-averaged over a text.
+lost. They are evened out first, at the weights' cost: SmoothQuant (Xiao et al. 2023, arXiv 2211.10438). The one or two
+that neither side could bear stay in floating point, a small product of their own: LLM.int8 (Dettmers et al. 2022, arXiv
+2208.07339). Weights have a scale for each output. What follows the pooling stays in floating point too: it costs nothing,
+and its errors are not averaged over a text.
 """
 
 from __future__ import annotations
@@ -21,9 +22,13 @@ from obsidian_indexer.embed.tokens import TokenIds
 
 Floats = NDArray[np.float32]
 
-# How far the spread of the channels moves from the activations (0) to the weights (1). Of .5, .7, .8, .85 and .95, the
-# mean cosine to float32 on a manual is best at .85: .9854, .9976, .9976, .9980, .9977.
-_SMOOTHING = 0.85
+# How far the spread of the channels moves from the activations (0) to the weights (1). At .5, .6, .7, .8 and .9 the mean
+# cosine to float32 on a manual is .9988, .9991, .9992, .9992 and .9989.
+_SMOOTHING = 0.75
+# Channels whose greatest activation times their greatest weight is so many times the median are kept apart. In the
+# bundled model these are five, of 170 to 890 times the median, where others have up to 40; it halves the distance to
+# float32 for two per cent of the speed.
+_APART, _MOST_APART = 100, 16
 _BATCH = 8
 _TINY = 1e-5
 
@@ -111,15 +116,39 @@ def _rewrite(site: _Site, low: Floats, high: Floats) -> None:
     weights = [_outputs_first(product) for product in site.products]
     reach = np.maximum(-low, high).max(0).clip(_TINY)
     weight_reach = np.max([np.abs(weight).max(0) for weight in weights], axis=0).clip(_TINY)
+    apart = _apart(reach * weight_reach)
     scale = (reach**_SMOOTHING / weight_reach ** (1 - _SMOOTHING)).astype(np.float32)
+    shrink = 1 / scale
+    shrink[apart] = 0
     # The mean over the batches: single outliers may be cut off.
-    start, end = _with_zero(float((low / scale).min(1).mean()), float((high / scale).max(1).mean()))
+    start, end = _with_zero(float((low * shrink).min(1).mean()), float((high * shrink).max(1).mean()))
     bounds = [op.constant(np.float32(bound)) for bound in (start, end, start, end)]
-    smooth = op.multiply(site.source, op.constant((1 / scale).reshape(1, 1, -1)))
+    smooth = op.multiply(site.source, op.constant(shrink.reshape(1, 1, -1)))
     activations = op.fake_quantize(smooth, *bounds, 256)
+    scale[apart] = 0
     for product, weight in zip(site.products, weights, strict=True):
         product.input(0).replace_source_output(activations.output(0))
         product.input(1).replace_source_output(_int8(weight * scale, product).output(0))
+        if apart.size:
+            _add_channels(site.source, product, apart, weight)
+
+
+def _apart(product_reach: Floats) -> NDArray[np.int64]:
+    """The channels that must stay in floating point, in order."""
+    greatest = np.argsort(-product_reach)[:_MOST_APART]
+    return np.sort(greatest[product_reach[greatest] > _APART * np.median(product_reach)])
+
+
+def _add_channels(source: Any, product: Any, channels: NDArray[np.int64], weight: Floats) -> None:
+    """Add to a product what some channels give it in floating point."""
+    from openvino import opset15 as op
+
+    users = product.output(0).get_target_inputs()
+    picked = op.gather(source, op.constant(channels), op.constant(np.int64(2)))
+    exact = op.matmul(picked, op.constant(np.ascontiguousarray(weight[:, channels])), False, True)
+    total = op.add(product, exact)
+    for user in users:
+        user.replace_source_output(total.output(0))
 
 
 def _outputs_first(product: Any) -> Floats:

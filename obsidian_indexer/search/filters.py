@@ -61,7 +61,7 @@ def select(connection: sqlite3.Connection, condition: Node | None) -> Selection:
     ids = evaluation.ids(condition, None)
     note_ids = sorted(row_id for row_id in ids if row_id > 0)
     attachments = sorted(-row_id for row_id in ids if row_id < 0)
-    places = {note_id: found for note_id in note_ids if (found := evaluation.places.get(note_id))}
+    places = {note_id: found for note_id, found in evaluation.places.items() if found and note_id in ids}
     chunk_ids = _chunks_at(connection, note_ids, places) if places else None
     return Selection(Scope(note_ids, chunk_ids), attachments)
 
@@ -125,7 +125,9 @@ class _Evaluation:
 
     def _everything(self) -> Ids:
         if self._every is None:
-            self._every = self._column("SELECT id FROM notes WHERE state <> 'ignored'")
+            # One value in place of a row for each note: half the time.
+            ids = self._db.execute("SELECT json_group_array(id) FROM notes WHERE state <> 'ignored'").fetchone()[0]
+            self._every = set(json.loads(ids))
             if self._with_attachments:
                 self._every |= self._column("SELECT -id FROM attachments")
         return self._every

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from obsidian_indexer.store.catalog import Catalog
-from obsidian_indexer.store.vectors import ChunkKeys, StoredModel
+from obsidian_indexer.store.vectors import ChunkKeys, StoredModel, widen
 
 Ids = NDArray[np.int64]
 
@@ -97,24 +97,25 @@ class _Held:
     def read(cls, catalog: Catalog, model: StoredModel) -> _Held:
         """Everything, in one pass over the vectors."""
         chunks = catalog.vectors.chunk_keys()
-        room = _room(len(chunks.ids), model.dim)
-        starts = chunks.starts
+        starts, room, used = chunks.starts, _room(len(chunks.ids), model.dim), 0
         order = np.argsort(starts, kind="stable")
         ordered = starts[order]
-        met = np.zeros(len(starts), bool)
-        for keys, vectors in catalog.vectors.pages(model):
+        chunk_of = np.zeros(len(starts), np.int64)
+        for keys, halves in catalog.vectors.pages(model):
             first, last = np.searchsorted(ordered, keys, "left"), np.searchsorted(ordered, keys, "right")
-            # Mostly one chunk has a key; round by round, those that share it have theirs.
-            sharing = 0
-            while len(at := np.flatnonzero(first + sharing < last)):
-                rows = order[first[at] + sharing]
-                room[rows] = vectors[at]
-                met[rows] = True
+            wanted = np.flatnonzero(first < last)
+            page = slice(used, used + len(wanted))
+            widen(halves if len(wanted) == len(halves) else halves[wanted], room[page])
+            chunk_of[page], used = order[first[wanted]], page.stop
+            # Mostly one chunk has a key; round by round, the others of those that share it get a row of their own.
+            sharing = 1
+            while len(more := np.flatnonzero(first + sharing < last)):
+                rows = slice(used, used + len(more))
+                room[rows] = room[page][np.searchsorted(wanted, more)]
+                chunk_of[rows], used = order[first[more] + sharing], rows.stop
                 sharing += 1
-        missing = np.flatnonzero(~met)
-        room[missing] = 0.0
-        live = LiveVectors(room[: len(starts)], chunks.ids, chunks.note_ids, missing)
-        return cls(live, starts, room)
+        held = chunk_of[:used]
+        return cls(LiveVectors(room[:used], chunks.ids[held], chunks.note_ids[held], held[:0]), starts[held], room)
 
     def renewed(self, catalog: Catalog, model: StoredModel) -> _Held:
         """What is held, without the rows whose chunk changed or went, and with the new ones read."""
@@ -126,7 +127,10 @@ class _Held:
             there = order[at]
             same = (chunks.ids[there] == live.chunk_ids) & (chunks.starts[there] == self.keys)
         same[live.gone] = False
-        unread = np.setdiff1d(np.arange(len(chunks.ids)), there[same]) if len(order) else np.arange(0)
+        is_unread = np.ones(len(chunks.ids), bool)
+        if len(order):
+            is_unread[there[same]] = False
+        unread = np.flatnonzero(is_unread)
         if len(unread) > len(chunks.ids) // 2:
             return _Held.read(catalog, model)
         found, vectors = catalog.vectors.of_keys(model, [chunks.key(i) for i in unread.tolist()])

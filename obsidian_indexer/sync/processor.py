@@ -37,6 +37,7 @@ from obsidian_indexer.vault.scan import scan
 # Vectors of text that no note holds are kept for its return (an undo, a branch switched back) up to this many.
 _KEEP_UNUSED = 20_000
 _MAX_ROUNDS = 4
+_SHUFFLED_NOTES = 512
 # Roughly: it tells, before the notes are read, whether an engine will be made.
 _BYTES_PER_TOKEN = 4
 
@@ -132,7 +133,7 @@ class Processor:
             candidates = choose_candidates(found.to_read, stored, chunker, full, limit)
             self._progress.notes_total = len(candidates)
             boilerplate = Boilerplate(self._catalog, self._options.chunking.boilerplate_notes)
-            if len(candidates) > COMMIT_NOTES:
+            if len(candidates) > _SHUFFLED_NOTES:
                 # Folders hold notes of a kind; in any order, the first notes tell what the others will share.
                 random.Random(0).shuffle(candidates)
             if candidates:

@@ -11,10 +11,11 @@ from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.notes import IndexedNote, StoredNote
 from obsidian_indexer.sync.prepare import Prepared
 
-COMMIT_NOTES = 512
+# A commit rewrites most pages of the indexes by hash, however few notes it brings: 512 at a time cost a fifth more.
+COMMIT_NOTES = 2048
 # The first commits are small: what the vault's notes share is known from them.
 _FIRST_COMMIT_NOTES = 16
-_COMMIT_S = 1.0
+_COMMIT_BYTES, _COMMIT_S = 4_000_000, 3.0
 
 
 @dataclass(slots=True)
@@ -67,17 +68,20 @@ class NoteWriter:
         self._again = again
         self._commit_notes = min(COMMIT_NOTES, _FIRST_COMMIT_NOTES)
         self._waiting: list[Prepared] = []
+        self._waiting_bytes = 0
         self._since = time.monotonic()
 
     def add(self, prepared: Prepared) -> None:
         """Take one note; it is written with its neighbours."""
         self._waiting.append(prepared)
-        if len(self._waiting) >= self._commit_notes or time.monotonic() - self._since >= _COMMIT_S:
+        self._waiting_bytes += prepared.stat.size
+        full = len(self._waiting) >= self._commit_notes or self._waiting_bytes >= _COMMIT_BYTES
+        if full or time.monotonic() - self._since >= _COMMIT_S:
             self.flush()
 
     def flush(self) -> None:
         """Write what waits, in one transaction."""
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
         changes: list[Change] = []
         if waiting:
             with self._catalog.transaction():
