@@ -111,7 +111,7 @@ class SearchOptions:
 
     k: int = setting(10, "Results shown.", ge=1)
     mode: str = setting("hybrid", "Which legs answer by default.", choices=("hybrid", "semantic", "keyword"))
-    exact_below: int = setting(500_000, "Up to this many vectors every one is compared; above, the store answers.", ge=0)
+    exact_below: int = setting(500_000, "Up to this many passages all are compared; above, the store answers.", ge=0)
     candidates: int = setting(200, "Passages each leg hands to the fusion.", ge=10)
     semantic_weight: float = setting(0.5, "Share of the semantic leg in the fused score.", ge=0.0, le=1.0)
     rerank_model: str = setting(

@@ -139,8 +139,8 @@ def _converted(job: Job, tokenizer: TextTokenizer) -> Any:
 def like_queries(texts: Sequence[str], spec: ModelSpec) -> list[str]:
     """A run of 2 to 11 words from every fourth text, to stand for queries.
 
-    Calibrated on passages alone, an engine is less sure of short texts: of 300 real queries of SciFact, the worst keeps a
-    cosine of .992 to float32 instead of .996.
+    Calibrated on passages alone, an engine is less sure of short texts: of 300 real queries of SciFact, the worst keeps
+    a cosine of .992 to float32 instead of .996.
     """
     queries = []
     for i, text in enumerate(texts[::4]):

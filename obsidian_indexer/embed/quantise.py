@@ -2,9 +2,9 @@
 
 What enters a product keeps one range for all its channels, which a few channels would stretch until the others are
 lost. They are evened out first, at the weights' cost: SmoothQuant (Xiao et al. 2023, arXiv 2211.10438). The one or two
-that neither side could bear stay in floating point, a small product of their own: LLM.int8 (Dettmers et al. 2022, arXiv
-2208.07339). Weights have a scale for each output. What follows the pooling stays in floating point too: it costs nothing,
-and its errors are not averaged over a text.
+that neither side could bear stay in floating point, a small product of their own: LLM.int8 (Dettmers et al. 2022,
+arXiv 2208.07339). Weights have a scale for each output. What follows the pooling stays in floating point too: it costs
+nothing, and its errors are not averaged over a text.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from obsidian_indexer.embed.tokens import TokenIds
 
 Floats = NDArray[np.float32]
 
-# How far the spread of the channels moves from the activations (0) to the weights (1). At .5, .6, .7, .8 and .9 the mean
-# cosine to float32 on a manual is .9988, .9991, .9992, .9992 and .9989.
+# How far the spread of the channels moves from the activations (0) to the weights (1). At .5, .6, .7, .8 and .9 the
+# mean cosine to float32 on a manual is .9988, .9991, .9992, .9992 and .9989.
 _SMOOTHING = 0.75
 # Channels whose greatest activation times their greatest weight is so many times the median are kept apart. In the
 # bundled model these are five, of 170 to 890 times the median, where others have up to 40; it halves the distance to

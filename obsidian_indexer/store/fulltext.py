@@ -8,6 +8,7 @@ after and, where they differ, calls `remove_note` with the one and `add_note` wi
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
@@ -182,7 +183,9 @@ def match_notes(
 _VALUES = "SELECT value FROM json_each(?)"
 # bm25() takes 1.1 µs a row, passing over one 0.1 µs. The best 20 of 100,000 passages are next to always among these
 # (`keyword_same_best` of benchmarks/search_latency.py).
-_SCORED_ROWS = 4000
+_SCORED_ROWS = 2500
+# A phrase of so many times those rows is never among the rare ones where there are others.
+_FREQUENT = 4
 # A scope that holds this share of all rows costs more to hand to SQLite than to look for a few rows more.
 _LARGE_SCOPE = 0.25
 
@@ -245,22 +248,29 @@ class _Table:
         return self.best(phrases, limit, narrow, ids, share)
 
     def _split(self, phrases: Sequence[str], limit: int, most: int) -> tuple[list[str], list[str]]:
-        """The rarest phrases, those of about `most` rows but enough to find `limit`, and the others."""
-        counts = sorted((self._count([phrase], None), phrase) for phrase in phrases)
-        rare: list[str] = []
-        rows = 0
-        for count, phrase in counts:
-            if rows >= limit and rows + count > most:
-                break
-            rare.append(phrase)
-            rows += count
-        return rare, [phrase for _, phrase in counts[len(rare) :]]
+        """The rarest phrases and the others.
 
-    def _count(self, phrases: Sequence[str], most: int | None) -> int:
+        The rare ones match about `most` rows, but enough to find `limit`, and so many more rows that all the others
+        together weigh no more than the rarest of them: a row without a rare phrase is then none of the best.
+        """
+        # By how much a phrase is too frequent makes no difference.
+        counts = sorted((self._count([phrase], _FREQUENT * most), phrase) for phrase in phrases)
+        n_rows = _last_id(self._db, f"{self._name}_docsize")
+        weights = [_weight(n_rows, count) for count, _ in counts]
+        n_rare = rows = 0
+        for count, _ in counts:
+            outweighed = sum(weights[n_rare:]) <= weights[0] or rows + count > _FREQUENT * most
+            if rows >= limit and rows + count > most and outweighed:
+                break
+            n_rare, rows = n_rare + 1, rows + count
+        ordered = [phrase for _, phrase in counts]
+        return ordered[:n_rare], ordered[n_rare:]
+
+    def _count(self, phrases: Sequence[str], most: int) -> int:
         """How many rows hold any of the phrases, wherever they lie; counted up to `most`."""
         row = self._db.execute(
             f"SELECT count(*) FROM (SELECT 1 FROM {self._name} WHERE {self._name} MATCH ? LIMIT ?)",
-            (_any_of(phrases), -1 if most is None else most),
+            (_any_of(phrases), most),
         ).fetchone()
         return int(row[0])
 
@@ -275,6 +285,11 @@ class _Table:
 
 def _any_of(phrases: Sequence[str]) -> str:
     return " OR ".join(phrases)
+
+
+def _weight(n_rows: int, n_holding: int) -> float:
+    """What a phrase adds to a score at its first occurrence, about: the inverse document frequency as bm25() has it."""
+    return max(math.log((n_rows - n_holding + 0.5) / (n_holding + 0.5)), 1e-6) if n_holding < n_rows else 1e-6
 
 
 def _last_id(connection: sqlite3.Connection, table: str) -> int:

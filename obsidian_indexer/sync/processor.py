@@ -66,6 +66,7 @@ class Processor:
         self._tally = Tally()
         self._model: StoredModel | None = None
         self._done = Vectorised()
+        self._n_read = 0
         self._recipe = make_recipe(options, spec)
         self._intake = NoteIntake(
             self._recipe,
@@ -131,6 +132,7 @@ class Processor:
             stored = self._catalog.notes.stored(stat.path for stat in found.to_read)
             chunker = self._recipe.chunker
             candidates = choose_candidates(found.to_read, stored, chunker, full, limit)
+            self._n_read, found.to_read = len(found.to_read), []
             self._progress.notes_total = len(candidates)
             boilerplate = Boilerplate(self._catalog, self._options.chunking.boilerplate_notes)
             if len(candidates) > _SHUFFLED_NOTES:
@@ -328,7 +330,7 @@ class Processor:
             modified=tally.modified,
             removed=tally.removed,
             renamed=tally.renamed,
-            unchanged=max(0, found.seen - len(found.to_read) + tally.unchanged - excluded + tally.excluded),
+            unchanged=max(0, found.seen - self._n_read + tally.unchanged - excluded + tally.excluded),
             ignored=found.ignored + excluded,
             chunks=chunks,
             embedded=done.texts,

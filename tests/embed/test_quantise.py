@@ -22,21 +22,29 @@ WEIGHT = RNG.normal(size=(OUTER, INNER)).astype(np.float32) / CHANNELS
 TEXTS = [RNG.integers(0, WORDS, size=length).tolist() for length in RNG.integers(3, 20, size=60)]
 
 
-def small_graph(*, outputs_first: bool = True, products: int = 1) -> Any:
-    """Ids to rows of the table, through products with the weight, averaged: float32[n, 24], unit length."""
+def small_graph(
+    *, outputs_first: bool = True, products: int = 1, matrix: NDArray[np.float32] = WEIGHT, forget: int | None = None
+) -> Any:
+    """Ids to rows of the table, through products with the matrix, summed: float32[n, 24], unit length.
+
+    The output `forget` is left out at the end.
+    """
     from openvino import opset15 as op
 
     i32 = openvino().Type.i32
     ids, mask = op.parameter([-1, -1], i32, name="input_ids"), op.parameter([-1, -1], i32, name="attention_mask")
     tokens = op.multiply(op.gather(op.constant(TABLE), ids, op.constant(np.int64(0))), op.constant(CHANNELS))
-    weight = op.constant(WEIGHT if outputs_first else np.ascontiguousarray(WEIGHT.T))
+    weight = op.constant(matrix if outputs_first else np.ascontiguousarray(matrix.T))
     layers = [op.matmul(tokens, weight, False, outputs_first) for _ in range(products)]
     total = layers[0] if layers else tokens
     for layer in layers[1:]:
         total = op.add(total, layer)
     shown = op.multiply(total, op.unsqueeze(op.convert(mask, "f32"), op.constant(np.array([2]))))
     pooled = op.reduce_sum(shown, op.constant(np.array([1])), False)
-    head = op.matmul(pooled, op.constant(np.eye(OUTER if layers else INNER, dtype=np.float32)), False, True)
+    head = np.eye(OUTER if layers else INNER, dtype=np.float32)
+    if forget is not None:
+        head[forget, forget] = 0
+    head = op.matmul(pooled, op.constant(head), False, True)
     unit = op.normalize_l2(head, op.constant(np.array([1])), 1e-12, "max")
     return openvino().Model([op.result(unit)], [ids, mask], "small")
 
@@ -59,6 +67,15 @@ def test_vectors_stay_near_though_one_channel_is_far_larger(outputs_first: bool)
     # Were the channels not evened out, the worst would be .85.
     assert 0.99 < cosines.min() < 0.99999
     np.testing.assert_array_equal(vectors(graph), exact)
+
+
+def test_a_channel_that_neither_side_can_bear_harms_no_other() -> None:
+    matrix = WEIGHT.copy()
+    matrix[:, 3], matrix[0, 3] = 0, 1000
+    graph = small_graph(matrix=matrix, forget=0)
+    cosines = (vectors(graph) * vectors(quantise(graph, TEXTS, 1))).sum(axis=1)
+    # Were it not kept apart, the worst would be .996.
+    assert cosines.min() > 0.9995
 
 
 def test_products_that_read_the_same_share_its_range_and_the_head_stays_exact() -> None:
