@@ -128,8 +128,8 @@ def same_best(options: Options, queries: Sequence[str]) -> float:
             )
             whole = [-row[0] for row in rows]
             found = match_chunks(catalog.connection, phrases, _NEAREST)[:_BEST]
-            as_high = sum(hit.score >= whole[-1] - 1e-9 for hit in found) if whole else 0
-            shares.append(as_high / max(1, len(whole)))
+            if whole:
+                shares.append(sum(hit.score >= whole[-1] - 1e-9 for hit in found) / len(whole))
     return round(statistics.mean(shares), 4)
 
 

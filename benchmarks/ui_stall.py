@@ -107,10 +107,12 @@ def longest_gaps(vault: Path, model: str) -> Outcome:
         terminal.close()
     frames = [started, *(moment for moment, _ in terminal.written if moment > started)]
     gaps = sorted(after - before for before, after in pairwise(frames))
+    longest_at = max(pairwise(frames), key=lambda pair: pair[1] - pair[0])[0] - started
     return {
         "index_s": round(ended - started, 2),
         "frames": len(gaps),
         "longest_ms": round(gaps[-1] * 1000, 1),
+        "longest_at_s": round(longest_at, 2),
         "p99_ms": round(gaps[int(len(gaps) * 0.99)] * 1000, 1),
         "median_ms": round(statistics.median(gaps) * 1000, 1),
         "over_100_ms": sum(gap > 0.1 for gap in gaps),

@@ -183,7 +183,7 @@ def match_notes(
 _VALUES = "SELECT value FROM json_each(?)"
 # bm25() takes 1.1 µs a row, passing over one 0.1 µs. The best 20 of 100,000 passages are next to always among these
 # (`keyword_same_best` of benchmarks/search_latency.py).
-_SCORED_ROWS = 2500
+_SCORED_ROWS = 2000
 # A phrase of so many times those rows is never among the rare ones where there are others.
 _FREQUENT = 4
 # A scope that holds this share of all rows costs more to hand to SQLite than to look for a few rows more.
