@@ -19,7 +19,7 @@ from obsidian_indexer.options import StoreOptions
 _ID_BYTES = 16
 # The library keeps the interpreter lock for a whole call, and no screen is drawn meanwhile: 65 ms for so many, 390 for
 # 4,096, which are written at 1.6 times the rate.
-_ROWS_IN_ONE_CALL = 256
+_ROWS_IN_ONE_CALL = 128
 # Below the rounding of 16-bit numbers, two directions are one.
 _SAME_DISTANCE = 1e-4
 # Of 32 rows of a whole graph of 42,000 short texts, many alike, one was passed over; a damaged graph loses most.
