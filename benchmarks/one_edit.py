@@ -3,7 +3,7 @@
     python benchmarks/one_edit.py VAULT [--sizes 6000] [--edits 10] [--model default]
 
 For each size, that many notes are indexed in a scratch folder, which is then watched in this process. Each edit appends
-a paragraph to another note; its time runs from the write until a search by words and one by meaning, both begun when
+a passage to another note; its time runs from the write until a search by words and one by meaning, both begun when
 the watch tells that it has taken the edit up, have found the note. `after_debounce_s` is without the pause
 (`watch.quiet_s`) that the watch waits for further changes. The first edit warms up. Prints one JSON object.
 """
@@ -29,12 +29,14 @@ from obsidian_indexer.engine import Engine
 from obsidian_indexer.events import CancelToken, Event, SyncedEvent
 
 _TIMEOUT_S = 120.0
-_SENTENCES = (
-    "The {word} ferry leaves the northern harbour at dawn with apples and letters.",
-    "A {word} violin needs new strings before the winter concert in the old chapel.",
-    "Bake the {word} bread on a hot stone and let it rest under a linen cloth.",
-    "The {word} telescope showed four moons and a storm on the giant planet.",
+# Long enough to be a passage of its own.
+_PARAGRAPH = (
+    "The {word} ferry leaves the northern harbour at dawn with apples, letters and two violins that need new strings "
+    "before the winter concert in the old chapel. Its cook bakes bread on a hot stone and lets it rest under a linen "
+    "cloth, while passengers look through a brass telescope at four moons and a storm on the giant planet. By noon it "
+    "reaches the lighthouse, where the keeper of {word} island trades honey for newspapers and tells of great frosts."
 )
+_HITS = 50
 
 
 def measure(vault: Path, size: int, edits: int, model: str) -> Outcome:
@@ -85,12 +87,12 @@ def one_edit(
 ) -> tuple[float, float]:
     """Seconds from the write until the note is found, and of them in the watch cycle."""
     word, path = f"zq{number}x", note.relative_to(vault).as_posix()
-    sentence = _SENTENCES[number % len(_SENTENCES)].format(word=word)
+    paragraph = _PARAGRAPH.format(word=word)
     start = time.perf_counter()
-    edit(note, sentence)
+    edit(note, f"## Ferry {word}\n\n{paragraph}")
     event = synced.get(timeout=_TIMEOUT_S)
-    for mode, query in (("keyword", word), ("semantic", sentence)):
-        hits = engine.search(query, mode=mode).hits
+    for mode, query in (("keyword", word), ("semantic", paragraph)):
+        hits = engine.search(query, k=_HITS, mode=mode).hits
         if path not in [hit.path for hit in hits]:
             raise SystemExit(f"edit {number} was not found by {mode}")
     return time.perf_counter() - start, event.seconds
