@@ -12,14 +12,11 @@ from typing import Any
 import numpy as np
 
 from obsidian_indexer.embed.batch import Embedder
-from obsidian_indexer.embed.build import Builds
-from obsidian_indexer.embed.engines import settle
-from obsidian_indexer.embed.spec import resolve_model
-from obsidian_indexer.embed.workload import Workload
 from obsidian_indexer.engine import Engine
 from obsidian_indexer.evaluate.run import evaluate_set
 from obsidian_indexer.options import EmbedOptions, Options
 from training.table import Pair
+from training.teacher import embed_all, load_embedder
 
 _PERMALINK = re.compile(r"^permalink:\s*(\S+)", re.MULTILINE)
 _SPEED_TEXTS = 2000
@@ -65,11 +62,11 @@ def _permalink(note: Path) -> str:
 
 def against_teacher(pairs: list[Pair], english: list[str], model: str, teacher: str, builds: Path) -> dict[str, Any]:
     """Agreement with the teacher on English text and on unseen pairs, tokens of Korean text, and speed per token."""
-    student, original = (_load(name, builds) for name in (model, teacher))
-    vectors = {name: _embed(e, english) for name, e in (("student", student), ("teacher", original))}
+    student, original = (load_embedder(name, builds) for name in (model, teacher))
+    vectors = {name: embed_all(e, english) for name, e in (("student", student), ("teacher", original))}
     cosines = (vectors["student"] * vectors["teacher"]).sum(axis=1)
     korean = [p.ko for p in pairs]
-    asked, known = _embed(student, korean), _embed(student, [p.en for p in pairs])
+    asked, known = embed_all(student, korean), embed_all(student, [p.en for p in pairs])
     nearest = (asked @ known.T).argmax(axis=1)
     tokens = [sum(e.tokenizer.count(korean)) for e in (student, original)]
     same = sum(
@@ -86,25 +83,12 @@ def against_teacher(pairs: list[Pair], english: list[str], model: str, teacher: 
     }
 
 
-def _load(model: str, builds: Path) -> Embedder:
-    options = EmbedOptions(model=model)
-    spec = resolve_model(options)
-    return Embedder.load(spec, options, Builds(builds), settle(spec, options, Builds(builds), Workload(), dtype=None))
-
-
-def _embed(embedder: Embedder, texts: list[str]) -> np.ndarray:
-    vectors = np.zeros((len(texts), embedder.engine.dim), np.float32)
-    for result in embedder.run(embedder.tokenizer.encode(texts)):
-        vectors[result.rows] = result.vectors
-    return vectors
-
-
 def _speed(student: Embedder, teacher: Embedder, texts: list[str]) -> float:
     """The student's rate over the teacher's on the same English texts: the medians of three turns each."""
     took: dict[str, list[float]] = {"student": [], "teacher": []}
     for _ in range(3):
         for name, embedder in (("student", student), ("teacher", teacher)):
             started = time.perf_counter()
-            _embed(embedder, texts)
+            embed_all(embedder, texts)
             took[name].append(time.perf_counter() - started)
     return round(float(np.median(took["teacher"]) / np.median(took["student"])), 3)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain, zip_longest
 
+from obsidian_indexer.embed.card import script
 from obsidian_indexer.errors import NoteError
 from obsidian_indexer.options import Options
 from obsidian_indexer.records import Block, BlockKind, FileStat, Note, NoteKind
@@ -102,7 +103,7 @@ def script_of(text: str) -> Script:
 
 
 def _script_of_letter(char: str) -> Script:
-    match unicodedata.name(char, "").partition(" ")[0]:
+    match script(char):
         case "LATIN":
             return Script.LATIN
         case "HANGUL":
