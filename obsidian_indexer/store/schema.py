@@ -60,7 +60,7 @@ CREATE TABLE chunks(
   n_tokens INTEGER NOT NULL,
   key BLOB NOT NULL
 );
-CREATE INDEX chunks_note ON chunks(note_id, key);
+CREATE INDEX chunks_note ON chunks(note_id);
 CREATE INDEX chunks_key ON chunks(key, n_tokens);
 CREATE TABLE models(
   id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, name TEXT NOT NULL, dim INTEGER NOT NULL,
@@ -143,11 +143,18 @@ CREATE VIRTUAL TABLE word_counts USING fts5vocab(note_words, row);
 DELETE FROM meta WHERE key = 'terms_version';
 """
 
+# Which note holds which text is read for every chunk at once: the index alone answers it, a row is long.
+_TEXTS_OF_NOTES = """
+DROP INDEX chunks_note;
+CREATE INDEX chunks_note ON chunks(note_id, key);
+"""
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(_INITIAL),
     Migration(_EXACT_FILTERS, reparse=True),
     Migration(_COUNTED_NOTE_TERMS),
     Migration(_WORDS),
+    Migration(_TEXTS_OF_NOTES),
 )
 
 
