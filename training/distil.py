@@ -128,18 +128,16 @@ class Run:
         self._n_old = n_old
         torch.set_num_threads(1)
         self._pool = ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,))
-        rows = model.embeddings.word_embeddings.weight
-        network = [p for p in model.parameters() if p is not rows]
-        self._optimizer = torch.optim.AdamW(
-            [
-                # A rare piece has a gradient once in many steps: with the usual 0.999 its mean square is then so small
-                # that one sentence moves it by half its length.
-                {"params": [rows], "lr": recipe.rows_rate, "weight_decay": 0.0, "betas": (0.9, 0.95)},
-                {"params": network, "lr": recipe.network_rate, "weight_decay": 0.01},
-            ],
-            fused=True,
-        )
-        self._peaks = [group["lr"] for group in self._optimizer.param_groups]
+        self._rows = model.embeddings.word_embeddings.weight.requires_grad_(False)
+        self._network = [p for p in model.parameters() if p.requires_grad]
+        # A step meets few of the pieces: only their rows have gradients and are moved. A rare piece has a gradient once
+        # in many steps: with the usual 0.999 its mean square is then so small that one sentence moves it by half its
+        # length.
+        self._optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.SparseAdam([self._rows], lr=recipe.rows_rate, betas=(0.9, 0.95)),
+            torch.optim.AdamW(self._network, lr=recipe.network_rate, weight_decay=0.01, fused=True),
+        ]
+        self._peaks = [recipe.rows_rate, recipe.network_rate]
         self.step = 0
         self._decay_from: int | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -174,12 +172,12 @@ class Run:
             factor = self._rate()
             if self._decay_from is not None and self.step >= self._decay_from + self._decay_steps():
                 break
-            for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
-                group["lr"] = peak * factor
             loss, tokens = self._learn(step)
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-            self._optimizer.step()
-            self._optimizer.zero_grad(set_to_none=True)
+            torch.nn.utils.clip_grad_norm_(self._network, 1.0)
+            for optimizer, peak in zip(self._optimizers, self._peaks, strict=True):
+                optimizer.param_groups[0]["lr"] = peak * factor
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
             self.step += 1
             n_tokens += tokens
             total += loss
@@ -204,17 +202,21 @@ class Run:
         """
         import torch
 
-        parameters = [p for p in self.model.parameters() if p.requires_grad]
+        ids = [tensor_of(*part, self.recipe.window) for part in step]
+        met, places = torch.unique(torch.cat([part.flatten() for part in ids]), return_inverse=True)
+        rows = self._rows[met].requires_grad_()
+        parameters = [rows, *self._network]
 
-        def forward(part: tuple[Texts, NDArray[np.int64]]) -> torch.Tensor:
+        def forward(part: torch.Tensor) -> torch.Tensor:
             with torch.autocast("cpu", torch.bfloat16):
-                return embed(self.model, tensor_of(*part, self.recipe.window))
+                return embed(self.model, part, rows)
 
         def backward(found: torch.Tensor, gradient: torch.Tensor) -> Sequence[torch.Tensor]:
             gradients: Sequence[torch.Tensor] = torch.autograd.grad(found, parameters, gradient)
             return gradients
 
-        found = list(self._pool.map(forward, step))
+        parts = places.split([part.numel() for part in ids])
+        found = list(self._pool.map(forward, [part.view_as(own) for part, own in zip(parts, ids, strict=True)]))
         wanted = [torch.from_numpy(texts.vectors[rows].astype(np.float32)) for texts, rows in step]
         lengths = [fitted_length(len(texts.ids[rows[0]]), self.recipe.window) for texts, rows in step]
         counts = [len(rows) for _, rows in step]
@@ -224,9 +226,11 @@ class Run:
         for gradients in self._pool.map(backward, found, torch.autograd.grad(loss, ends)):
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
-        rows = self.model.embeddings.word_embeddings.weight
         assert rows.grad is not None
-        rows.grad[: self._n_old] = 0
+        new = met >= self._n_old
+        self._rows.grad = torch.sparse_coo_tensor(
+            met[new][None], rows.grad[new], self._rows.shape, is_coalesced=True, check_invariants=False
+        )
         return float(loss.detach()), sum(n * length for n, length in zip(counts, lengths, strict=True))
 
     def _position(self, korean: Texts, english: Texts) -> tuple[int, int]:
@@ -250,7 +254,7 @@ class Run:
         torch.save(
             {
                 "model": self.model.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
                 "step": self.step,
                 "decay_from": self._decay_from,
                 "recipe": asdict(self.recipe),
@@ -266,5 +270,6 @@ class Run:
         if file.exists():
             state = torch.load(file, weights_only=True)
             self.model.load_state_dict(state["model"])
-            self._optimizer.load_state_dict(state["optimizer"])
+            for optimizer, kept in zip(self._optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(kept)
             self.step, self._decay_from = state["step"], state["decay_from"]

@@ -116,7 +116,7 @@ def new_student(
     from transformers import BertModel
 
     model = BertModel.from_pretrained(
-        str(teacher), dtype=torch.float32, add_pooling_layer=False, attn_implementation="sdpa"
+        str(teacher), dtype=torch.float32, add_pooling_layer=False, attn_implementation="eager"
     )
     old = model.embeddings.word_embeddings.weight.detach().numpy()
     size = tokenizer.get_vocab_size()
@@ -131,9 +131,13 @@ def new_student(
     return model
 
 
-def embed(model: BertModel, ids: torch.Tensor) -> torch.Tensor:
-    """float32[n, dim]: unit vectors of texts of one length (no padding), by the mean of their tokens."""
+def embed(model: BertModel, ids: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
+    """float32[n, dim]: unit vectors of texts of one length (no padding), by the mean of their tokens.
+
+    `ids` count in `rows` (float32[n_rows, dim]), or in the whole vocabulary.
+    """
     import torch
 
-    hidden = model(input_ids=ids).last_hidden_state
+    table = model.embeddings.word_embeddings.weight if rows is None else rows
+    hidden = model(inputs_embeds=torch.nn.functional.embedding(ids, table)).last_hidden_state
     return torch.nn.functional.normalize(hidden.float().mean(dim=1), dim=1)
