@@ -202,6 +202,22 @@ class Block:
     group: int = 0
 
 
+class NameKind(StrEnum):
+    """Where a name of a note comes from."""
+
+    TITLE = "title"
+    FILE = "file name"
+    ALIAS = "alias"
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A text that a note is called by."""
+
+    text: str
+    kind: NameKind
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """One file of the vault as the indexer reads it.

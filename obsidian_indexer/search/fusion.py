@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from obsidian_indexer.records import Evidence
 
@@ -88,6 +88,17 @@ def fuse(legs: Sequence[WeightedLeg]) -> Fused:
         for place, score in voted.leg.scores.items():
             scores[place] = scores.get(place, 0.0) + voted.weight * score
     return Fused(tuple(legs), scores, tuple(sorted(scores, key=lambda place: (-scores[place], place))))
+
+
+def put_first(fused: Fused, voted: WeightedLeg) -> Fused:
+    """The places of one more leg before all others, in the order that they have anyway; the leg's scores are added."""
+    scores = {**fused.scores}
+    for place, score in voted.leg.scores.items():
+        scores[place] = scores.get(place, 0.0) + voted.weight * score
+    first = sorted(voted.leg.scores, key=lambda place: (-scores[place], place))
+    ranked = replace(voted, leg=replace(voted.leg, ranks={place: rank for rank, place in enumerate(first, 1)}))
+    others = (place for place in fused.ranking if place not in voted.leg.scores)
+    return Fused((*fused.legs, ranked), scores, (*first, *others))
 
 
 def _cosine(similarity: float | None) -> str | None:

@@ -39,7 +39,7 @@ def keyword_leg(catalog: Catalog, words: str, limit: int, scope: Scope) -> Leg:
         if hit.id in notes_of
     }
     represented = set(notes_of.values())
-    first = _first_chunks(catalog.connection, [note_id for note_id in of_note if note_id not in represented], scope)
+    first = first_chunks(catalog.connection, [note_id for note_id in of_note if note_id not in represented], scope)
     scores.update({chunk_id: _NOTE_SHARE * of_note[note_id] for note_id, chunk_id in first.items()})
     best = max(scores.values(), default=0.0) or 1.0
     return Leg.ranked({chunk_id: score / best for chunk_id, score in scores.items()}, {}, terms=terms)
@@ -73,7 +73,8 @@ def notes_of_chunks(connection: sqlite3.Connection, chunk_ids: Sequence[int]) ->
     return found
 
 
-def _first_chunks(connection: sqlite3.Connection, note_ids: Sequence[int], scope: Scope) -> dict[int, int]:
+def first_chunks(connection: sqlite3.Connection, note_ids: Sequence[int], scope: Scope) -> dict[int, int]:
+    """The first chunk in the scope of each note that has one."""
     narrow, bound = "seq = 0", []
     if scope.chunk_ids is not None:
         narrow, bound = "id IN (SELECT value FROM json_each(?))", [json.dumps(list(scope.chunk_ids))]

@@ -23,6 +23,7 @@ from obsidian_indexer.search.fusion import Fused, Leg, WeightedLeg, fuse
 from obsidian_indexer.search.graph import linked_notes
 from obsidian_indexer.search.legs import keyword_leg, notes_of_chunks, semantic_leg
 from obsidian_indexer.search.listing import DATES, bare_files, date_key, in_order, list_all
+from obsidian_indexer.search.naming import named_first
 from obsidian_indexer.search.query import Query, parse_query, plain_query
 from obsidian_indexer.search.rerank import rerank as rerank_best
 from obsidian_indexer.search.scope import Scope
@@ -146,6 +147,7 @@ class Searcher:
         reranked = None
         if rerank or (rerank is None and mode != "keyword" and self._reranker is not None):
             fused, reranked = self._reranked(query.words, fused, k, group)
+        fused = named_first(self._catalog, query, fused, scope)
         order = self._order(query, fused, selection)
         hits = self._hits(query, order, fused, k, group, explain)
         said = corrected.notice if corrected else None

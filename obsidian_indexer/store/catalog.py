@@ -16,6 +16,7 @@ from obsidian_indexer.errors import DataDirError
 from obsidian_indexer.store import fulltext
 from obsidian_indexer.store.attachments import Attachments
 from obsidian_indexer.store.links import LinkTable
+from obsidian_indexer.store.names import NameTable
 from obsidian_indexer.store.notes import Notes
 from obsidian_indexer.store.schema import connect, prepare_folder
 from obsidian_indexer.store.shared_blocks import SharedBlocks
@@ -31,6 +32,7 @@ class Catalog:
         self.attachments = Attachments(connection)
         self.blocks = SharedBlocks(connection)
         self.links = LinkTable(connection)
+        self.names = NameTable(connection)
         self.vectors = VectorTable(connection)
 
     @classmethod

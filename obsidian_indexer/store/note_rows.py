@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import struct
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from obsidian_indexer.records import Chunk, Note, NoteKind
+from obsidian_indexer.records import Chunk, Name, Note, NoteKind
 from obsidian_indexer.store.fulltext import NoteTerms, make_terms
+from obsidian_indexer.store.names import NameRow, name_rows
 from obsidian_indexer.store.rows import clean_text, fold, path_to_row, to_json
 from obsidian_indexer.store.source_rows import SourceRow, created_of, source_row
 
@@ -42,12 +43,20 @@ class NoteRows:
     terms: NoteTerms
     blocks: bytes
     left_out: bytes
+    names: tuple[NameRow, ...] = ()
 
 
 def make_rows(
-    note: Note, chunks: Sequence[Chunk], blocks: Collection[int] = (), left_out: Collection[int] = ()
+    note: Note,
+    chunks: Sequence[Chunk],
+    blocks: Collection[int] = (),
+    left_out: Collection[int] = (),
+    names: Iterable[Name] = (),
 ) -> NoteRows:
-    """The rows of a note cut into chunks; `blocks` are its block keys, `left_out` those that were not embedded."""
+    """The rows of a note cut into chunks.
+
+    `blocks` are its block keys, `left_out` those that were not embedded; `names` are what it is called.
+    """
     title, aliases, tags = clean_text(note.title), to_json(note.aliases), to_json(note.tags)
     headings = to_json(
         [{"level": found.level, "text": found.text, "line": found.line, "raw": found.raw} for found in note.headings]
@@ -81,6 +90,7 @@ def make_rows(
         ),
         blocks=pack_keys(blocks),
         left_out=pack_keys(left_out),
+        names=name_rows(names),
     )
 
 

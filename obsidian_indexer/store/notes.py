@@ -16,6 +16,7 @@ from typing import TypeVar
 from obsidian_indexer.records import Failure, FileStat, Scope
 from obsidian_indexer.store import fulltext
 from obsidian_indexer.store.fulltext import NoteTerms, NoteText
+from obsidian_indexer.store.names import NameTable
 from obsidian_indexer.store.note_rows import ChunkRow, NoteRows
 from obsidian_indexer.store.rows import clean_text, marks, pages, path_from_row, path_to_row
 from obsidian_indexer.store.shared_blocks import SharedBlocks
@@ -66,6 +67,7 @@ class Notes:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
         self._blocks = SharedBlocks(connection)
+        self._names = NameTable(connection)
 
     def stored(self, paths: Iterable[str] | None = None) -> dict[str, StoredNote]:
         """Every stored note by path, or only those named."""
@@ -128,6 +130,7 @@ class Notes:
             "INSERT OR REPLACE INTO sources VALUES (?,?,?,?)", (note_id, source.text, source.blocks, source.tasks)
         )
         self._db.executemany("INSERT INTO links VALUES (?,?,?,?,?,?,?,?,?)", [(note_id, *link) for link in rows.links])
+        self._names.replace(note_id, rows.names)
         self._replace_chunks(note_id, rows.chunks, is_new=row is None)
         if item.state == "ignored":
             self._blocks.remove(note_id)

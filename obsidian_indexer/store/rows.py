@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_BETWEEN_WORDS = re.compile(r"[\s_-]+")
 
 PAGE = 900
 """Values bound in one statement: below the 999 that the oldest SQLite still in use accepts."""
@@ -33,6 +34,11 @@ def clean_text(text: str) -> str:
 def fold(text: str) -> str:
     """Text as filters compare it: composed (NFC), without regard to case, without lone surrogates."""
     return text.lower() if text.isascii() else unicodedata.normalize("NFC", clean_text(text)).casefold()
+
+
+def closed_up(text: str) -> str:
+    """What the spellings of one name share: folded, without blanks, hyphens and underscores; empty for nothing else."""
+    return _BETWEEN_WORDS.sub("", fold(text))
 
 
 def to_json(value: object) -> str:

@@ -149,12 +149,25 @@ DROP INDEX chunks_note;
 CREATE INDEX chunks_note ON chunks(note_id, key);
 """
 
+_NAMES = """
+CREATE TABLE names(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  note_id INTEGER NOT NULL REFERENCES notes(id) ON DELETE CASCADE,
+  folded TEXT NOT NULL,               -- as queries are compared with it
+  text TEXT NOT NULL,
+  kind TEXT NOT NULL                  -- title, alias …
+);
+CREATE INDEX names_note ON names(note_id);
+CREATE INDEX names_folded ON names(folded);
+"""
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(_INITIAL),
     Migration(_EXACT_FILTERS, reparse=True),
     Migration(_COUNTED_NOTE_TERMS),
     Migration(_WORDS),
     Migration(_TEXTS_OF_NOTES),
+    Migration(_NAMES, reparse=True),
 )
 
 

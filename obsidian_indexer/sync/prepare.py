@@ -11,25 +11,24 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from obsidian_indexer import child
 from obsidian_indexer.chunk import CHUNKER_VERSION, ChunkLimits, block_keys, chunk_note
 from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
 from obsidian_indexer.errors import NoteError
 from obsidian_indexer.options import ChunkOptions, Options, VaultOptions
 from obsidian_indexer.pace import capped_cores
-from obsidian_indexer.priority import lower_process
 from obsidian_indexer.records import FileStat, Note
 from obsidian_indexer.store.note_rows import NoteRows, make_rows
 from obsidian_indexer.store.notes import StoredNote
 from obsidian_indexer.vault.ignore import excluded_by_content
+from obsidian_indexer.vault.names import names_of
 from obsidian_indexer.vault.read import parse_file
 from obsidian_indexer.vault.scan import read_file
 from obsidian_indexer.vault.settings import VaultSettings, read_settings
@@ -184,7 +183,7 @@ class Preparer:
         left_out = blocks & boilerplate
         count, n_special = self._tokenizer.count, self._tokenizer.n_special
         chunks = chunk_note(note, self._recipe.limits, count, boilerplate=left_out, special_tokens=n_special)
-        return make_rows(note, chunks, blocks, left_out)
+        return make_rows(note, chunks, blocks, left_out, names_of(note))
 
     def _bare_rows(self, note: Note) -> NoteRows:
         return make_rows(Note(note.path, note.sha256, note.title, note.kind), ())
@@ -195,21 +194,10 @@ _worker: Preparer | None = None
 
 def _start_worker(recipe: Recipe) -> None:
     global _worker
-    lower_process(recipe.nice)
-    # Ctrl+C reaches the whole process group; the parent decides when workers stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    child.begin(recipe.nice)
     # Every worker has a core: the tokenizer's own threads would only get in each other's way.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     _worker = Preparer(recipe)
-
-
-def _end_with_parent() -> None:
-    """A worker must not outlive a parent that was killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _prepare_group(group: Sequence[Candidate], boilerplate: frozenset[int]) -> list[Outcome]:
