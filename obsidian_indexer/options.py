@@ -113,7 +113,13 @@ class SearchOptions:
     mode: str = setting("hybrid", "Which legs answer by default.", choices=("hybrid", "semantic", "keyword"))
     exact_below: int = setting(500_000, "Up to this many passages all are compared; above, the store answers.", ge=0)
     candidates: int = setting(200, "Passages each leg hands to the fusion.", ge=10)
-    semantic_weight: float = setting(0.5, "Share of the semantic leg in the fused score.", ge=0.0, le=1.0)
+    semantic_weight: float = setting(
+        0.5, "Share of passages by meaning in the score; passages and notes by words have the rest.", ge=0.0, le=1.0
+    )
+    whole_note_weight: float = setting(0.7, "Of the score by words, the share of the whole note.", ge=0.0, le=1.0)
+    link_weight: float = setting(
+        0.1, "Share, taken from both, of the words that other notes link to a note with.", ge=0.0, le=0.5
+    )
     rerank_model: str = setting(
         "", "A cross-encoder, by hub name or folder, that puts the best results in order; empty is none."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from obsidian_indexer.records import VaultLink
@@ -20,6 +20,17 @@ def linked_notes(catalog: Catalog, path: str) -> frozenset[int]:
     graph = LinkGraph(catalog, note_of)
     ends = {link.resolved for link in graph.outgoing(path)} | {link.source for link in graph.backlinks(path)}
     return frozenset(note_of[end] for end in ends if end in note_of and end != path)
+
+
+def notes_linked(catalog: Catalog, links: Sequence[tuple[str, str]]) -> list[int | None]:
+    """The id of the note that each link (target, path of the note it stands in) leads to; only notes are looked at."""
+    names = {target.rpartition("/")[2] for target, _ in links}
+    note_of = catalog.names.files(names | {name.rpartition(".")[0] for name in names})
+    index = LinkIndex(note_of)
+    ends = [index.resolve(target, source) for target, source in links]
+    return [
+        None if end is None or end == source else note_of.get(end) for end, (_, source) in zip(ends, links, strict=True)
+    ]
 
 
 class LinkGraph:

@@ -1,57 +1,101 @@
-"""The two legs: passages by their words, passages by their meaning."""
+"""What each leg finds: by the words of passages and notes, by the words of links, by meaning."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from obsidian_indexer.search.fusion import Leg
+from obsidian_indexer.search.graph import notes_linked
 from obsidian_indexer.search.query import match_phrases, match_terms
 from obsidian_indexer.search.scope import Scope
 from obsidian_indexer.store.catalog import Catalog
-from obsidian_indexer.store.fulltext import match_chunks, match_notes
+from obsidian_indexer.store.fulltext import TermHit, match_anchors, match_chunks, match_notes
 from obsidian_indexer.store.rows import marks, pages
 
-# Share of the whole note's BM25 in the keyword leg; the rest is the passage's own.
-_NOTE_SHARE = 0.7
+# Link texts that are looked at. They are short: what lies behind the best ones holds few of the words.
+_ANCHORS = 100
+# A further note that links in the same words adds this share of what is left to say, the next one the square of it.
+_AGREEMENT = 0.5
 
 
-def keyword_leg(catalog: Catalog, words: str, limit: int, scope: Scope) -> Leg:
-    """Passages by BM25 of their own words and of their whole note's (title, aliases, headings, tags, path, body).
+@dataclass(frozen=True, slots=True)
+class NoteEvidence:
+    """What a leg says of a whole note: a score in [0, 1], and why in a few words."""
 
-    Both are divided by their best score, so neither collection's statistics decide how they mix. A note that only
-    matches as a whole is represented by its first passage in the scope.
+    score: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """BM25 of passages (by chunk id) and of whole notes (by note id), each divided by its best; what was looked up.
+
+    So neither collection's statistics decide how they mix.
     """
+
+    passages: Mapping[int, float] = field(default_factory=dict)
+    notes: Mapping[int, float] = field(default_factory=dict)
+    terms: Sequence[str] = ()
+
+
+def find_words(catalog: Catalog, words: str, limit: int, scope: Scope) -> Words:
+    """Passages by their own words, and notes by title, aliases, headings, tags, path and body."""
     terms = _known_or_prefix(catalog.connection, match_terms(words))
     if not terms:
-        return Leg()
+        return Words()
     phrases = match_phrases(terms)
-    chunk_hits = match_chunks(catalog.connection, phrases, limit, scope.note_ids, scope.chunk_ids)
-    note_hits = match_notes(catalog.connection, phrases, limit, scope.note_ids)
-    best_chunk = max((hit.score for hit in chunk_hits), default=0.0) or 1.0
-    best_note = max((hit.score for hit in note_hits), default=0.0) or 1.0
-    of_note = {hit.id: hit.score / best_note for hit in note_hits}
-    notes_of = notes_of_chunks(catalog.connection, [hit.id for hit in chunk_hits])
-    scores = {
-        hit.id: (1 - _NOTE_SHARE) * hit.score / best_chunk + _NOTE_SHARE * of_note.get(notes_of[hit.id], 0.0)
-        for hit in chunk_hits
-        if hit.id in notes_of
+    return Words(
+        _by_best(match_chunks(catalog.connection, phrases, limit, scope.note_ids, scope.chunk_ids)),
+        _by_best(match_notes(catalog.connection, phrases, limit, scope.note_ids)),
+        terms,
+    )
+
+
+def find_links(catalog: Catalog, words: str, scope: Scope) -> dict[int, NoteEvidence]:
+    """Notes by what other notes call them where they link to them.
+
+    A note scores what its best link text holds of the query; other notes that link to it add to that.
+    """
+    terms = match_terms(words)
+    if not terms:
+        return {}
+    hits = match_anchors(catalog.connection, match_phrases(terms), _ANCHORS)
+    anchors = catalog.links.anchors([hit.id for hit in hits])
+    known = [hit for hit in hits if hit.id in anchors]
+    ends = notes_linked(catalog, [(anchors[hit.id].target, anchors[hit.id].source) for hit in known])
+    allowed = None if scope.note_ids is None else set(scope.note_ids)
+    scores: defaultdict[int, dict[str, float]] = defaultdict(dict)
+    details: dict[int, str] = {}
+    for hit, end in zip(known, ends, strict=True):
+        if end is not None and (allowed is None or end in allowed):
+            anchor = anchors[hit.id]
+            scores[end].setdefault(anchor.source, hit.score)
+            details.setdefault(end, f'"{anchor.text}" in {anchor.source}')
+    return {
+        note_id: NoteEvidence(_agreed(list(of_source.values())), details[note_id] + _and_more(len(of_source) - 1))
+        for note_id, of_source in scores.items()
     }
-    represented = set(notes_of.values())
-    first = first_chunks(catalog.connection, [note_id for note_id in of_note if note_id not in represented], scope)
-    scores.update({chunk_id: _NOTE_SHARE * of_note[note_id] for note_id, chunk_id in first.items()})
-    best = max(scores.values(), default=0.0) or 1.0
-    return Leg.ranked({chunk_id: score / best for chunk_id, score in scores.items()}, {}, terms=terms)
 
 
-def semantic_leg(similarities: Mapping[int, float]) -> Leg:
-    """Passages by cosine with the query. Scores run from 0 at the last candidate to 1 at the best."""
-    if not similarities:
-        return Leg()
-    low, high = min(similarities.values()), max(similarities.values())
-    spread = (high - low) or 1.0
-    return Leg.ranked({chunk_id: (value - low) / spread for chunk_id, value in similarities.items()}, similarities)
+def _agreed(scores: Sequence[float]) -> float:
+    """One score of several in [0, 1], the best first: never below the best, never above 1."""
+    total, share = 0.0, 1.0
+    for score in scores:
+        total += share * score * (1 - total)
+        share *= _AGREEMENT
+    return total
+
+
+def _and_more(count: int) -> str:
+    return f" and in {count} more" if count else ""
+
+
+def _by_best(hits: Sequence[TermHit]) -> dict[int, float]:
+    best = max((hit.score for hit in hits), default=0.0) or 1.0
+    return {hit.id: hit.score / best for hit in hits}
 
 
 def _known_or_prefix(connection: sqlite3.Connection, terms: list[str]) -> list[str]:

@@ -19,9 +19,9 @@ from obsidian_indexer.records import Explanation, Hit, SearchResult
 from obsidian_indexer.search.correction import Correction, correct
 from obsidian_indexer.search.explain import explain_places
 from obsidian_indexer.search.filters import Selection, select
-from obsidian_indexer.search.fusion import Fused, Leg, WeightedLeg, fuse
+from obsidian_indexer.search.fusion import Fused, WeightedLeg, fuse
 from obsidian_indexer.search.graph import linked_notes
-from obsidian_indexer.search.legs import keyword_leg, notes_of_chunks, semantic_leg
+from obsidian_indexer.search.legs import find_links, find_words, notes_of_chunks
 from obsidian_indexer.search.listing import DATES, bare_files, date_key, in_order, list_all
 from obsidian_indexer.search.naming import named_first
 from obsidian_indexer.search.query import Query, parse_query, plain_query
@@ -30,16 +30,14 @@ from obsidian_indexer.search.scope import Scope
 from obsidian_indexer.search.similar import similar_leg
 from obsidian_indexer.search.snippet import snippet
 from obsidian_indexer.search.spelling import Vocabulary
+from obsidian_indexer.search.weighing import KEYWORD, SEMANTIC, Found, Places, Weights, weigh
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.live import LiveVectors
 from obsidian_indexer.store.rows import clean_text, marks, pages, path_from_row, path_to_row, strings_from_json
 from obsidian_indexer.store.vectors import StoredModel
 
-KEYWORD, SEMANTIC = "keyword", "semantic"
-"""The legs, as hits and explanations name them."""
 # Below this share of known letters the model reads a query letter by letter, and its vector says next to nothing.
 _COVERED = 0.5
-_UNCOVERED_WEIGHT = 0.05
 # Rows are read this many at a time, until enough notes are found.
 _PAGE = 24
 # Enough of a note to tell its script.
@@ -49,8 +47,13 @@ Nearest = Callable[[NDArray[np.float32], int, Scope], Mapping[int, float]]
 """For a query (float32[dim], unit length), the chunks nearest to it, at most so many: cosines by chunk id."""
 
 
-Ranked = tuple[Leg, float, str | None]
-"""A leg, its weight, and what the reader should know when it is weak or missing."""
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """What meaning found: cosines by chunk id, the weights as that leaves them, and what the reader should know."""
+
+    cosines: Mapping[int, float]
+    weights: Weights
+    notice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Meaning:
     model: StoredModel
     live: Callable[[], LiveVectors]
     nearest: Nearest
-    start: Callable[[Callable[[], Ranked]], Future[Ranked]]
+    start: Callable[[Callable[[], Meant]], Future[Meant]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +121,14 @@ class Searcher:
         plain: bool = False,
         sort: str | None = None,
         rerank: bool | None = None,
+        weights: Weights | None = None,
     ) -> SearchResult:
         """The k best notes (or passages, with group 'chunk') for a query.
 
         With `plain`, query and mode are taken at their word: no operators, no leg that stands in for another. `sort` is
         the order where the query names none. `rerank` is whether a reranker reads the best results; None leaves it to
-        the settings, which rerank all but a search by keyword. Raises QueryError.
+        the settings, which rerank all but a search by keyword. `weights` take the place of those of the settings.
+        Raises QueryError.
         """
         started = time.perf_counter()
         query = (plain_query if plain else parse_query)(clean_text(text))
@@ -131,19 +136,8 @@ class Searcher:
         query = replace(query, words=corrected.words if corrected else query.words, sort=query.sort or sort)
         selection = select(self._catalog.connection, query.condition)
         scope = selection.scope
-        keyword, semantic, weight, notice = Leg(), Leg(), 0.0, None
-        if query.words:
-            started_leg = self._start_semantic(query, scope) if mode != "keyword" else None
-            if mode != "semantic":
-                keyword = keyword_leg(self._catalog, query.words, self._options.candidates, scope)
-            if started_leg is not None:
-                semantic, weight, notice = started_leg()
-            if mode == "semantic":
-                if plain or notice is None:
-                    weight = 1.0
-                else:
-                    keyword = keyword_leg(self._catalog, query.words, self._options.candidates, scope)
-        fused = fuse([WeightedLeg(KEYWORD, 1 - weight, keyword), WeightedLeg(SEMANTIC, weight, semantic)])
+        found, weights, notice = self._find(query, scope, mode, weights or Weights.of(self._options), plain=plain)
+        fused = weigh(found, Places.of(self._catalog, found, scope), weights)
         reranked = None
         if rerank or (rerank is None and mode != "keyword" and self._reranker is not None):
             fused, reranked = self._reranked(query.words, fused, k, group)
@@ -174,26 +168,49 @@ class Searcher:
 
         return correct(self._catalog.connection, query.words, self._vocabulary, is_word)
 
-    def _start_semantic(self, query: Query, scope: Scope) -> Callable[[], Ranked]:
+    def _find(
+        self, query: Query, scope: Scope, mode: str, weights: Weights, *, plain: bool
+    ) -> tuple[Found, Weights, str | None]:
+        """What the legs of a mode find, the weights they have then, and what the reader should know."""
+        if not query.words:
+            return Found(), weights, None
+        if mode == "keyword":
+            return self._by_words(query, scope), weights.by_words(), None
+        started = self._start_semantic(query, scope, weights)
+        found = self._by_words(query, scope) if mode != "semantic" else Found()
+        meant = started()
+        weights = meant.weights
+        if mode == "semantic" and (plain or meant.notice is None):
+            weights = weights.by_meaning()
+        elif mode == "semantic":
+            found = self._by_words(query, scope)
+        return replace(found, cosines=meant.cosines), weights, meant.notice
+
+    def _by_words(self, query: Query, scope: Scope) -> Found:
+        return Found(
+            find_words(self._catalog, query.words, self._options.candidates, scope),
+            links=find_links(self._catalog, query.words, scope),
+        )
+
+    def _start_semantic(self, query: Query, scope: Scope, weights: Weights) -> Callable[[], Meant]:
         """Begin the semantic leg while this thread looks up words; the result is there when the call returns."""
         meaning = self._meaning
         if meaning is None:
             missing = "Nothing is embedded yet: results are by keyword. Run 'index' to search by meaning."
-            return lambda: (Leg(), 0.0, missing)
-        return meaning.start(lambda: self._semantic(meaning, query, scope)).result
+            return lambda: Meant({}, weights.by_words(), missing)
+        return meaning.start(lambda: self._semantic(meaning, query, scope, weights)).result
 
-    def _semantic(self, meaning: Meaning, query: Query, scope: Scope) -> Ranked:
+    def _semantic(self, meaning: Meaning, query: Query, scope: Scope, weights: Weights) -> Meant:
         """The semantic leg; not on the thread that owns the catalogue's connection."""
         try:
             embedder = self._embedder()
             vector = embedder.embed_query(query.words)
         except IndexerError as error:
-            return Leg(), 0.0, f"Results are by keyword: {error}"
-        covered = embedder.tokenizer.coverage(query.words) >= _COVERED
-        leg = semantic_leg(meaning.nearest(vector, self._options.candidates, scope))
-        if covered:
-            return leg, self._options.semantic_weight, None
-        return leg, _UNCOVERED_WEIGHT, _unknown_script(meaning.model.name, "so keywords lead")
+            return Meant({}, weights.by_words(), f"Results are by keyword: {error}")
+        cosines = meaning.nearest(vector, self._options.candidates, scope)
+        if embedder.tokenizer.coverage(query.words) >= _COVERED:
+            return Meant(cosines, weights)
+        return Meant(cosines, weights.unsure(), _unknown_script(meaning.model.name, "so keywords lead"))
 
     def _reranked(self, words: str, fused: Fused, k: int, group: str) -> tuple[Fused, str | None]:
         """The best results in the reranker's order, or as they were with the reason why."""

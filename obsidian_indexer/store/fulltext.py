@@ -35,11 +35,12 @@ class NoteText:
     """What of a note is findable by words, as its rows have it.
 
     `fields` are title, aliases, headings and tags (JSON but for the first) and path; `chunks` are id, headings (JSON)
-    and text of each chunk in order.
+    and text of each chunk in order, `anchors` id and text of what its links call their targets.
     """
 
     fields: tuple[str, str, str, str, str | bytes]
     chunks: tuple[tuple[int, str, str], ...]
+    anchors: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +48,25 @@ class NoteTerms:
     """What the full-text tables hold of a note: `fields` are its title, aliases, headings, tags and folder.
 
     `chunks` are (headings, body) of each chunk in order; the note's own body is all of theirs. `words` are those of all
-    of it that a misspelt word may be meant for, each once.
+    of it that a misspelt word may be meant for, each once; `anchors` are those of its links.
     """
 
     fields: tuple[str, str, str, str, str]
     chunks: tuple[tuple[str, str], ...]
     words: str
+    anchors: tuple[str, ...]
 
 
 def make_terms(
-    title: str, aliases: str, headings: str, tags: str, path: str | bytes, chunks: Iterable[tuple[str, str]]
+    title: str,
+    aliases: str,
+    headings: str,
+    tags: str,
+    path: str | bytes,
+    chunks: Iterable[tuple[str, str]],
+    anchors: Iterable[str] = (),
 ) -> NoteTerms:
-    """The terms of a note from the fields of its `NoteText` and from (headings, text) of its chunks."""
+    """The terms of a note from the fields of its `NoteText`, (headings, text) of its chunks and text of its links."""
     folder = path_from_row(path).encode("utf-8", "replace").decode().rpartition("/")[0]
     fields = (
         document_terms(title),
@@ -68,7 +76,8 @@ def make_terms(
         document_terms(folder),
     )
     of_chunks = tuple((document_terms(" ".join(json.loads(above))), document_terms(text)) for above, text in chunks)
-    return NoteTerms(fields, of_chunks, spelt_words(*fields, *(body for _, body in of_chunks)))
+    words = spelt_words(*fields, *(body for _, body in of_chunks))
+    return NoteTerms(fields, of_chunks, words, tuple(map(document_terms, anchors)))
 
 
 def note_text(connection: sqlite3.Connection, note_id: int) -> NoteText | None:
@@ -79,13 +88,15 @@ def note_text(connection: sqlite3.Connection, note_id: int) -> NoteText | None:
     if fields is None:
         return None
     chunks = connection.execute("SELECT id, headings, text FROM chunks WHERE note_id=? ORDER BY seq", (note_id,))
-    return NoteText(fields, tuple(chunks))
+    anchors = connection.execute("SELECT id, text FROM anchors WHERE note_id=? ORDER BY id", (note_id,))
+    return NoteText(fields, tuple(chunks), tuple(anchors))
 
 
 def add_note(connection: sqlite3.Connection, note_id: int, note: NoteText, terms: NoteTerms | None = None) -> None:
     """Put the full-text rows of a note and its chunks in; `terms`, where already made, must be those of `note`."""
-    chunk_rows, note_row, words = _rows(note_id, note, terms)
+    chunk_rows, note_row, words, anchor_rows = _rows(note_id, note, terms)
     connection.executemany("INSERT INTO chunk_terms(rowid, headings, body) VALUES (?,?,?)", chunk_rows)
+    connection.executemany("INSERT INTO anchor_terms(rowid, text) VALUES (?,?)", anchor_rows)
     connection.execute(
         "INSERT INTO note_terms(rowid, title, aliases, headings, tags, path, body) VALUES (?,?,?,?,?,?,?)", note_row
     )
@@ -94,7 +105,7 @@ def add_note(connection: sqlite3.Connection, note_id: int, note: NoteText, terms
 
 def remove_note(connection: sqlite3.Connection, note_id: int, note: NoteText) -> None:
     """Take the full-text rows of a note and its chunks out; `note` must be what went in."""
-    chunk_rows, note_row, words = _rows(note_id, note, None)
+    chunk_rows, note_row, words, anchor_rows = _rows(note_id, note, None)
     connection.executemany(
         "INSERT INTO chunk_terms(chunk_terms, rowid, headings, body) VALUES ('delete',?,?,?)", chunk_rows
     )
@@ -104,14 +115,18 @@ def remove_note(connection: sqlite3.Connection, note_id: int, note: NoteText) ->
         note_row,
     )
     connection.execute("INSERT INTO note_words(note_words, rowid, words) VALUES ('delete',?,?)", (note_id, words))
+    connection.executemany("INSERT INTO anchor_terms(anchor_terms, rowid, text) VALUES ('delete',?,?)", anchor_rows)
 
 
 def _rows(
     note_id: int, note: NoteText, terms: NoteTerms | None
-) -> tuple[list[tuple[int, str, str]], tuple[object, ...], str]:
-    terms = terms or make_terms(*note.fields, ((above, text) for _, above, text in note.chunks))
+) -> tuple[list[tuple[int, str, str]], tuple[object, ...], str, list[tuple[int, str]]]:
+    if terms is None:
+        chunks, anchors = ((above, text) for _, above, text in note.chunks), (text for _, text in note.anchors)
+        terms = make_terms(*note.fields, chunks, anchors)
     chunk_rows = [(chunk_id, *words) for (chunk_id, _, _), words in zip(note.chunks, terms.chunks, strict=True)]
-    return chunk_rows, (note_id, *terms.fields, " ".join(body for _, body in terms.chunks)), terms.words
+    anchor_rows = [(anchor_id, words) for (anchor_id, _), words in zip(note.anchors, terms.anchors, strict=True)]
+    return chunk_rows, (note_id, *terms.fields, " ".join(body for _, body in terms.chunks)), terms.words, anchor_rows
 
 
 def rebuild_if_stale(connection: sqlite3.Connection) -> None:
@@ -124,6 +139,7 @@ def rebuild_if_stale(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO chunk_terms(chunk_terms) VALUES ('delete-all')")
         connection.execute("INSERT INTO note_terms(note_terms) VALUES ('delete-all')")
         connection.execute("INSERT INTO note_words(note_words) VALUES ('delete-all')")
+        connection.execute("INSERT INTO anchor_terms(anchor_terms) VALUES ('delete-all')")
         for (note_id,) in connection.execute("SELECT id FROM notes").fetchall():
             note = note_text(connection, note_id)
             if note is not None:
@@ -178,6 +194,18 @@ def match_notes(
     """Notes that hold any of some FTS5 phrases, best first; `note_ids` narrows to those."""
     table = _Table(connection, "note_terms", NOTE_WEIGHTS)
     return table.best(phrases, limit) if note_ids is None else table.best_among(phrases, limit, note_ids)
+
+
+def match_anchors(connection: sqlite3.Connection, phrases: Sequence[str], limit: int) -> list[TermHit]:
+    """What links call notes, where it holds any of some FTS5 phrases, best first.
+
+    A score is the share of the phrases' whole weight, at most 1: what the text scores of what one of usual length with
+    every phrase would, also where no link holds some of them.
+    """
+    table = _Table(connection, "anchor_terms", (1.0,))
+    hits = table.best(phrases, limit)
+    whole = table.weight(phrases) if hits else 1.0
+    return [TermHit(hit.id, min(1.0, hit.score / whole)) for hit in hits]
 
 
 _VALUES = "SELECT value FROM json_each(?)"
@@ -246,6 +274,11 @@ class _Table:
             if len(inside) >= limit or len(hits) < wide:
                 return inside[:limit]
         return self.best(phrases, limit, narrow, ids, share)
+
+    def weight(self, phrases: Sequence[str]) -> float:
+        """What a row of usual length that holds each of the phrases once scores, about."""
+        n_rows = _last_id(self._db, f"{self._name}_docsize")
+        return sum(_weight(n_rows, self._count([phrase], _FREQUENT * _SCORED_ROWS)) for phrase in phrases)
 
     def _split(self, phrases: Sequence[str], limit: int, most: int) -> tuple[list[str], list[str]]:
         """The rarest phrases and the others.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from obsidian_indexer.records import VaultLink
 from obsidian_indexer.store.rows import marks, pages, path_from_row, path_to_row
@@ -15,6 +16,15 @@ _SELECT = (
     "SELECT n.path, l.target, l.heading, l.block, l.display, l.embed, l.line, l.property "
     "FROM links l JOIN notes n ON n.id = l.note_id "
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """What a link in the note `source` calls its target."""
+
+    source: str
+    target: str
+    text: str
 
 
 class LinkTable:
@@ -32,6 +42,18 @@ class LinkTable:
         found: list[VaultLink] = []
         for page in pages(keys):
             found += self._links(f"WHERE l.name_key IN ({marks(page)}) ORDER BY n.path, l.line, l.rowid", page)
+        return found
+
+    def anchors(self, ids: Sequence[int]) -> dict[int, Anchor]:
+        """What some links call their targets, by id."""
+        found: dict[int, Anchor] = {}
+        for page in pages(ids):
+            rows = self._db.execute(
+                "SELECT a.id, n.path, a.target, a.text FROM anchors a JOIN notes n ON n.id = a.note_id "
+                f"WHERE a.id IN ({marks(page)})",
+                page,
+            )
+            found.update((row_id, Anchor(path_from_row(source), *rest)) for row_id, source, *rest in rows)
         return found
 
     def all(self) -> Iterator[VaultLink]:

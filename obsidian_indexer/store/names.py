@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from obsidian_indexer.records import Name, NameKind
-from obsidian_indexer.store.rows import clean_text, closed_up, marks
+from obsidian_indexer.store.rows import clean_text, closed_up, marks, pages, path_from_row
 
 NameRow = tuple[str, str, str]
 """closed-up form, text, kind."""
@@ -42,6 +42,18 @@ class NameTable:
         self._db.executemany(
             "INSERT INTO names(folded, text, kind, note_id) VALUES (?,?,?,?)", [(*name, note_id) for name in names]
         )
+
+    def files(self, names: Iterable[str]) -> dict[str, int]:
+        """The ids of the notes whose file may go by one of these names, without its extension, by path."""
+        found: dict[str, int] = {}
+        for page in pages(sorted({closed_up(name) for name in names} - {""})):
+            rows = self._db.execute(
+                "SELECT n.path, n.id FROM names m JOIN notes n ON n.id = m.note_id "
+                f"WHERE m.kind IN ('{NameKind.TITLE}', '{NameKind.FILE}') AND m.folded IN ({marks(page)})",
+                page,
+            )
+            found.update((path_from_row(path), note_id) for path, note_id in rows)
+        return found
 
     def called(self, texts: Iterable[str]) -> list[NamedNote]:
         """The notes that have one of these names, whatever its case, Unicode form and blanks, each with the first."""

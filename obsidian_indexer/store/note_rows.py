@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from obsidian_indexer.records import Chunk, Name, Note, NoteKind
 from obsidian_indexer.store.fulltext import NoteTerms, make_terms
 from obsidian_indexer.store.names import NameRow, name_rows
-from obsidian_indexer.store.rows import clean_text, fold, path_to_row, to_json
+from obsidian_indexer.store.rows import clean_text, closed_up, fold, path_to_row, to_json
 from obsidian_indexer.store.source_rows import SourceRow, created_of, source_row
 
 ChunkRow = tuple[int, str, int, int, str, str, int, bytes]
 """seq, headings as JSON, first and last line, text, embedded text, tokens, key."""
 LinkRow = tuple[str, str, str | None, str | None, str | None, bool, int, str | None]
 """target, name key, heading, block, display, whether it embeds, line, property."""
+AnchorRow = tuple[str, str]
+"""target, what the link calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class NoteRows:
     blocks: bytes
     left_out: bytes
     names: tuple[NameRow, ...] = ()
+    anchors: tuple[AnchorRow, ...] = ()
 
 
 def make_rows(
@@ -63,6 +66,7 @@ def make_rows(
     )
     warnings = [{"code": found.code, "message": found.message, "line": found.line} for found in note.warnings]
     chunk_rows = tuple(_chunk_row(chunk) for chunk in chunks)
+    anchors = _anchor_rows(note)
     folded_path = fold(note.path)
     return NoteRows(
         sha256=note.sha256,
@@ -86,11 +90,18 @@ def make_rows(
         links=_link_rows(note),
         chunks=chunk_rows,
         terms=make_terms(
-            title, aliases, headings, tags, path_to_row(note.path), [(row[1], row[4]) for row in chunk_rows]
+            title,
+            aliases,
+            headings,
+            tags,
+            path_to_row(note.path),
+            [(row[1], row[4]) for row in chunk_rows],
+            [text for _, text in anchors],
         ),
         blocks=pack_keys(blocks),
         left_out=pack_keys(left_out),
         names=name_rows(names),
+        anchors=anchors,
     )
 
 
@@ -121,6 +132,20 @@ def _chunk_row(chunk: Chunk) -> ChunkRow:
         chunk.n_tokens,
         bytes.fromhex(chunk.key),
     )
+
+
+def _anchor_rows(note: Note) -> tuple[AnchorRow, ...]:
+    """What the note's links call their targets, each once.
+
+    A link that shows its target's own name says nothing that the target's title does not say, and the text of an
+    embedded file is the width of a picture.
+    """
+    found: dict[AnchorRow, None] = {}
+    for link in note.links:
+        name = link.target.rpartition("/")[2]
+        if link.display and link.target and not link.embed and closed_up(link.display) != closed_up(name):
+            found[clean_text(link.target), clean_text(" ".join(link.display.split()))] = None
+    return tuple(found)
 
 
 def _link_rows(note: Note) -> tuple[LinkRow, ...]:

@@ -17,7 +17,7 @@ from obsidian_indexer.records import Failure, FileStat, Scope
 from obsidian_indexer.store import fulltext
 from obsidian_indexer.store.fulltext import NoteTerms, NoteText
 from obsidian_indexer.store.names import NameTable
-from obsidian_indexer.store.note_rows import ChunkRow, NoteRows
+from obsidian_indexer.store.note_rows import AnchorRow, ChunkRow, NoteRows
 from obsidian_indexer.store.rows import clean_text, marks, pages, path_from_row, path_to_row
 from obsidian_indexer.store.shared_blocks import SharedBlocks
 
@@ -131,6 +131,7 @@ class Notes:
         )
         self._db.executemany("INSERT INTO links VALUES (?,?,?,?,?,?,?,?,?)", [(note_id, *link) for link in rows.links])
         self._names.replace(note_id, rows.names)
+        self._replace_anchors(note_id, rows.anchors)
         self._replace_chunks(note_id, rows.chunks, is_new=row is None)
         if item.state == "ignored":
             self._blocks.remove(note_id)
@@ -147,6 +148,14 @@ class Notes:
             fulltext.remove_note(self._db, note_id, before)
         if after is not None:
             fulltext.add_note(self._db, note_id, after, terms)
+
+    def _replace_anchors(self, note_id: int, anchors: Sequence[AnchorRow]) -> None:
+        stored = self._db.execute("SELECT target, text FROM anchors WHERE note_id=? ORDER BY id", (note_id,))
+        if stored.fetchall() != list(anchors):
+            self._db.execute("DELETE FROM anchors WHERE note_id=?", (note_id,))
+            self._db.executemany(
+                "INSERT INTO anchors(target, text, note_id) VALUES (?,?,?)", [(*anchor, note_id) for anchor in anchors]
+            )
 
     def _replace_chunks(self, note_id: int, chunks: Sequence[ChunkRow], *, is_new: bool) -> None:
         """Chunks keep their id: they are matched by key, else by what they show, in order of appearance."""

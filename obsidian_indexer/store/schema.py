@@ -161,6 +161,18 @@ CREATE INDEX names_note ON names(note_id);
 CREATE INDEX names_folded ON names(folded);
 """
 
+# What links call the notes they lead to. Where they lead is looked up when it is asked for.
+_ANCHORS = """
+CREATE TABLE anchors(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  note_id INTEGER NOT NULL REFERENCES notes(id) ON DELETE CASCADE,
+  target TEXT NOT NULL,
+  text TEXT NOT NULL
+);
+CREATE INDEX anchors_note ON anchors(note_id);
+CREATE VIRTUAL TABLE anchor_terms USING fts5(text, content='', tokenize="porter ascii");
+"""
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(_INITIAL),
     Migration(_EXACT_FILTERS, reparse=True),
@@ -168,6 +180,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(_WORDS),
     Migration(_TEXTS_OF_NOTES),
     Migration(_NAMES, reparse=True),
+    Migration(_ANCHORS, reparse=True),
 )
 
 

@@ -14,6 +14,9 @@ from obsidian_indexer.evaluate.questions import QuestionKind, Script, read_quest
 from obsidian_indexer.evaluate.run import Course, evaluate_vault
 from obsidian_indexer.evaluate.vaults import INDEX, borrow_index, write_vault
 from obsidian_indexer.options import Options, VaultOptions
+from obsidian_indexer.search.legs import find_links
+from obsidian_indexer.search.scope import Scope
+from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.schema import CATALOG_NAME
 from tests.kit import open_engine, options_for
 from tests.kit import write_vault as write_notes
@@ -134,6 +137,22 @@ def test_the_linking_passage_is_not_found(tmp_path: Path) -> None:
     # The rest of the note may be found, as any other note.
     scores = keyword_scores(options)
     assert (scores.questions, scores.recall_at_10) == (1, 0.0)
+
+
+def test_no_link_says_what_a_hidden_note_is_called(tmp_path: Path) -> None:
+    notes = {
+        "Zanzibar.md": "Ferries leave at noon.\n",
+        "Peas.md": "They climb.\n",
+        "Diary.md": "At [[Zanzibar|the quokka place]].\n\nThen [[Zanzibar|quokka island]], [[Peas|the climbers]].\n",
+    }
+    options = vault_of(tmp_path, notes)
+    keep = tmp_path / "kept"
+    report = evaluate_vault(options, ["keyword"], keep, limit=ALL)
+    assert report.modes["keyword"].recall_at_10 == 0.0
+    (kept,) = keep.rglob(CATALOG_NAME)
+    with Catalog.open(kept.parent) as catalog:
+        assert find_links(catalog, "the quokka place", Scope()) == {}
+        assert catalog.connection.execute("SELECT text FROM anchors").fetchall() == []
 
 
 def test_a_link_is_answered_by_its_target(tmp_path: Path) -> None:

@@ -1,0 +1,136 @@
+"""What the legs found made one ranking: the weight of each leg is here and nowhere else.
+
+    score = titles·t + links·l + (1 − titles − links) · (semantic·m + (1 − semantic) · best-divided(
+                (1 − whole_notes)·p + whole_notes·n))
+
+with p, n: BM25 of passage and whole note; m: cosine of the passage; t, l: what titles and links say of the note.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from obsidian_indexer.options import SearchOptions
+from obsidian_indexer.search.fusion import Fused, Leg, WeightedLeg, fuse
+from obsidian_indexer.search.legs import NoteEvidence, Words, first_chunks, notes_of_chunks
+from obsidian_indexer.search.scope import Scope
+from obsidian_indexer.store.catalog import Catalog
+
+KEYWORD, SEMANTIC, LINKS = "keyword", "semantic", "links"
+"""The legs, as hits and explanations name them."""
+# A model that reads a query letter by letter still knows a name or number in it.
+_UNSURE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much each leg counts, each in [0, 1].
+
+    `links` is its share of the whole score; `semantic` the semantic leg's share of the rest, the keyword leg has what
+    that leaves. `whole_notes` is the share of whole notes within the keyword leg.
+    """
+
+    semantic: float
+    links: float
+    whole_notes: float
+
+    @classmethod
+    def of(cls, options: SearchOptions) -> Weights:
+        """The weights that the settings name."""
+        return cls(options.semantic_weight, options.link_weight, options.whole_note_weight)
+
+    def by_words(self) -> Weights:
+        """These for a search by words alone."""
+        return replace(self, semantic=0.0)
+
+    def by_meaning(self) -> Weights:
+        """These for a search by meaning alone."""
+        return replace(self, semantic=1.0, links=0.0)
+
+    def unsure(self) -> Weights:
+        """These for a query in a script that the model does not know."""
+        return replace(self, semantic=min(self.semantic, _UNSURE))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the legs found for one query, before any weight is put on it.
+
+    `cosines` are those of passages with the query, by chunk id; `links` is by note id.
+    """
+
+    words: Words = field(default_factory=Words)
+    cosines: Mapping[int, float] = field(default_factory=dict)
+    links: Mapping[int, NoteEvidence] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the hits may be: the note of each found chunk, the first one of a note that no leg has a passage of."""
+
+    note_of: Mapping[int, int]
+
+    @classmethod
+    def of(cls, catalog: Catalog, found: Found, scope: Scope) -> Places:
+        """The places of what was found; chunks that are gone by now are left out."""
+        chunks = dict.fromkeys((*found.words.passages, *found.cosines))
+        note_of = notes_of_chunks(catalog.connection, list(chunks))
+        left = {*found.words.notes, *found.links}.difference(note_of.values())
+        first = first_chunks(catalog.connection, sorted(left), scope)
+        return cls(note_of | {chunk_id: note_id for note_id, chunk_id in first.items()})
+
+
+def weigh(found: Found, places: Places, weights: Weights) -> Fused:
+    """One ranking of the places. What is said of a whole note counts for each of its places."""
+    rest = 1 - weights.links
+    return fuse(
+        [
+            WeightedLeg(KEYWORD, rest * (1 - weights.semantic), _keyword_leg(found.words, places, weights.whole_notes)),
+            WeightedLeg(SEMANTIC, rest * weights.semantic, _semantic_leg(found.cosines, places)),
+            WeightedLeg(LINKS, weights.links, _note_leg(found.links, places)),
+        ]
+    )
+
+
+def _keyword_leg(words: Words, places: Places, whole_notes: float) -> Leg:
+    scores: dict[int, float] = {}
+    for place, note_id in places.note_of.items():
+        score = (1 - whole_notes) * words.passages.get(place, 0.0) + whole_notes * words.notes.get(note_id, 0.0)
+        if score:
+            scores[place] = score
+    best = max(scores.values(), default=0.0) or 1.0
+    return Leg.ranked({place: score / best for place, score in scores.items()}, {}, terms=words.terms)
+
+
+def _semantic_leg(cosines: Mapping[int, float], places: Places) -> Leg:
+    """Passages by cosine with the query. Scores run from 0 at the last candidate to 1 at the best."""
+    there = {place: cosine for place, cosine in cosines.items() if place in places.note_of}
+    return Leg.ranked(_spread(there), there)
+
+
+def _spread(cosines: Mapping[int, float]) -> dict[int, float]:
+    low, high = min(cosines.values(), default=0.0), max(cosines.values(), default=0.0)
+    spread = (high - low) or 1.0
+    return {place: (cosine - low) / spread for place, cosine in cosines.items()}
+
+
+def _note_leg(evidence: Mapping[int, NoteEvidence], places: Places) -> Leg:
+    """NoteEvidence on notes at each of their places; all places of a note have its rank."""
+    order = sorted(evidence, key=lambda note_id: (-evidence[note_id].score, note_id))
+    rank = {note_id: rank for rank, note_id in enumerate(order, 1)}
+    of_note = _by_note(places, evidence)
+    return Leg(
+        {place: evidence[note_id].score for note_id, held in of_note.items() for place in held},
+        {place: rank[note_id] for note_id, held in of_note.items() for place in held},
+        details={place: evidence[note_id].detail for note_id, held in of_note.items() for place in held},
+    )
+
+
+def _by_note(places: Places, wanted: Iterable[int]) -> dict[int, list[int]]:
+    of_note: defaultdict[int, list[int]] = defaultdict(list)
+    for place, note_id in places.note_of.items():
+        if note_id in wanted:
+            of_note[note_id].append(place)
+    return of_note
