@@ -117,9 +117,10 @@ class SearchOptions:
         0.5, "Share of passages by meaning in the score; passages and notes by words have the rest.", ge=0.0, le=1.0
     )
     whole_note_weight: float = setting(0.7, "Of the score by words, the share of the whole note.", ge=0.0, le=1.0)
-    link_weight: float = setting(
-        0.1, "Share, taken from both, of the words that other notes link to a note with.", ge=0.0, le=0.5
+    title_weight: float = setting(
+        0.1, "Share, taken from all of these, of titles and aliases by meaning.", ge=0.0, le=0.5
     )
+    link_weight: float = setting(0.1, "The same of the words that other notes link to a note with.", ge=0.0, le=0.5)
     rerank_model: str = setting(
         "", "A cross-encoder, by hub name or folder, that puts the best results in order; empty is none."
     )

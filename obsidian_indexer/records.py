@@ -208,14 +208,19 @@ class NameKind(StrEnum):
     TITLE = "title"
     FILE = "file name"
     ALIAS = "alias"
+    HEADING = "first heading"
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A text that a note is called by."""
+    """A text that a note is called by.
+
+    `n_tokens` counts it with the model's own special tokens; 0 where the name says nothing that a model could read.
+    """
 
     text: str
     kind: NameKind
+    n_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,15 +56,18 @@ def open_engine(
 
 
 def indexed_content(data_dir: Path) -> set[tuple[str, str]]:
-    """(path, chunk key) of everything the index holds, each chunk with a vector."""
+    """(path, key) of every chunk and embedded name that the index holds, each with a vector."""
     with Catalog.open(data_dir) as catalog:
-        rows = catalog.connection.execute(
-            "SELECT n.path, hex(c.key) FROM chunks c JOIN notes n ON n.id = c.note_id "
-            "WHERE EXISTS (SELECT 1 FROM vectors v WHERE v.key = c.key)"
-        ).fetchall()
-        total = catalog.notes.counts()[1]
-    assert len(rows) == total, "some chunks have no vector"
-    return set(rows)
+        active = catalog.vectors.active()
+        for table in (catalog.vectors, catalog.name_vectors):
+            assert not table.count_pending(active.id if active else None), "some texts have no vector"
+        return set(
+            catalog.connection.execute(
+                "SELECT n.path, hex(t.key) "
+                "FROM (SELECT note_id, key FROM chunks UNION ALL SELECT note_id, key FROM names) t "
+                "JOIN notes n ON n.id = t.note_id WHERE t.key IS NOT NULL"
+            )
+        )
 
 
 def assert_same_as_fresh(vault: Path, data_dir: Path, scratch: Path, *, boilerplate_notes: int = 10) -> None:

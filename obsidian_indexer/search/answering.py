@@ -18,6 +18,7 @@ from obsidian_indexer.embed.spec import ModelSpec, resolve_model
 from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
 from obsidian_indexer.errors import ModelError
 from obsidian_indexer.options import Options
+from obsidian_indexer.search.legs import NoteEvidence, find_titles
 from obsidian_indexer.search.scope import Scope
 from obsidian_indexer.search.searcher import Meaning, Searcher
 from obsidian_indexer.search.spelling import ResidentVocabulary
@@ -49,6 +50,7 @@ class Answering:
         self._ann = ann
         self._reranker = LoadedReranker(options.search.rerank_model, options.embedding)
         self._resident = ResidentVectors()
+        self._resident_names = ResidentVectors(lambda catalog: catalog.name_vectors)
         self._vocabulary = ResidentVocabulary()
         # The semantic leg runs beside the keyword leg; neither holds the interpreter for long.
         self._beside = ThreadPoolExecutor(_SEARCHES_AT_ONCE, thread_name_prefix="search")
@@ -65,6 +67,7 @@ class Answering:
                 model,
                 live=lambda: self._resident.now(self._catalog(), model),
                 nearest=partial(self._nearest, model),
+                titles=partial(self._titles, model),
                 start=self._beside.submit,
             )
         return Searcher(
@@ -131,6 +134,18 @@ class Answering:
             return ann.nearest_chunks(catalog, query, limit)
         return live.nearest(query, limit, scope.note_ids, scope.chunk_ids)
 
+    def _titles(
+        self, model: StoredModel, query: NDArray[np.float32], limit: int, scope: Scope
+    ) -> Mapping[int, NoteEvidence]:
+        """The notes whose names are nearest to a query."""
+        catalog = self._catalog()
+        return find_titles(catalog, self._resident_names.now(catalog, model).nearest(query, limit, scope.note_ids))
+
+    def _read_vectors(self, model: StoredModel) -> None:
+        catalog = self._catalog()
+        self._resident.now(catalog, model)
+        self._resident_names.now(catalog, model)
+
     def model_line(self) -> str:
         """The model in one line: name, engine, device and number format, and what is missing."""
         active, loaded = self._catalog().vectors.active(), self._loaded.now()
@@ -151,7 +166,7 @@ class Answering:
         """Load what the first query needs, with `rerank` the reranker too where one is set. Raises ModelError."""
         model = self._catalog().vectors.active()
         if model is not None:
-            vectors = self._beside.submit(lambda: self._resident.now(self._catalog(), model))
+            vectors = self._beside.submit(self._read_vectors, model)
             try:
                 self._query_embedder(model).embed_query("warm")
             finally:

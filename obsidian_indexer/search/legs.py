@@ -80,6 +80,28 @@ def find_links(catalog: Catalog, words: str, scope: Scope) -> dict[int, NoteEvid
     }
 
 
+def find_titles(catalog: Catalog, cosines: Mapping[int, float]) -> dict[int, NoteEvidence]:
+    """Notes by the cosines of their names (by name id), each by its nearest; 0 at the last candidate, 1 at the best."""
+    names = catalog.names.by_id(list(cosines))
+    nearest: dict[int, int] = {}
+    for name_id in sorted(names, key=lambda name_id: -cosines[name_id]):
+        nearest.setdefault(names[name_id].note_id, name_id)
+    scores = spread({note_id: cosines[name_id] for note_id, name_id in nearest.items()})
+    return {
+        note_id: NoteEvidence(
+            scores[note_id], f'{names[name_id].name.kind} "{names[name_id].name.text}", cosine {cosines[name_id]:.3f}'
+        )
+        for note_id, name_id in nearest.items()
+    }
+
+
+def spread(cosines: Mapping[int, float]) -> dict[int, float]:
+    """Cosines as scores from 0 at the last to 1 at the best."""
+    low, high = min(cosines.values(), default=0.0), max(cosines.values(), default=0.0)
+    width = (high - low) or 1.0
+    return {place: (cosine - low) / width for place, cosine in cosines.items()}
+
+
 def _agreed(scores: Sequence[float]) -> float:
     """One score of several in [0, 1], the best first: never below the best, never above 1."""
     total, share = 0.0, 1.0

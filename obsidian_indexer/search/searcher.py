@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from obsidian_indexer.search.explain import explain_places
 from obsidian_indexer.search.filters import Selection, select
 from obsidian_indexer.search.fusion import Fused, WeightedLeg, fuse
 from obsidian_indexer.search.graph import linked_notes
-from obsidian_indexer.search.legs import find_links, find_words, notes_of_chunks
+from obsidian_indexer.search.legs import NoteEvidence, find_links, find_words, notes_of_chunks
 from obsidian_indexer.search.listing import DATES, bare_files, date_key, in_order, list_all
 from obsidian_indexer.search.naming import named_first
 from obsidian_indexer.search.query import Query, parse_query, plain_query
@@ -49,10 +49,13 @@ Nearest = Callable[[NDArray[np.float32], int, Scope], Mapping[int, float]]
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """What meaning found: cosines by chunk id, the weights as that leaves them, and what the reader should know."""
+    """What meaning found: cosines by chunk id, notes by their names, the weights as that leaves them, and what the
+    reader should know.
+    """
 
-    cosines: Mapping[int, float]
     weights: Weights
+    cosines: Mapping[int, float] = field(default_factory=dict)
+    titles: Mapping[int, NoteEvidence] = field(default_factory=dict)
     notice: str | None = None
 
 
@@ -63,6 +66,7 @@ class Meaning:
     model: StoredModel
     live: Callable[[], LiveVectors]
     nearest: Nearest
+    titles: Callable[[NDArray[np.float32], int, Scope], Mapping[int, NoteEvidence]]
     start: Callable[[Callable[[], Meant]], Future[Meant]]
 
 
@@ -184,7 +188,7 @@ class Searcher:
             weights = weights.by_meaning()
         elif mode == "semantic":
             found = self._by_words(query, scope)
-        return replace(found, cosines=meant.cosines), weights, meant.notice
+        return replace(found, cosines=meant.cosines, titles=meant.titles), weights, meant.notice
 
     def _by_words(self, query: Query, scope: Scope) -> Found:
         return Found(
@@ -197,7 +201,7 @@ class Searcher:
         meaning = self._meaning
         if meaning is None:
             missing = "Nothing is embedded yet: results are by keyword. Run 'index' to search by meaning."
-            return lambda: Meant({}, weights.by_words(), missing)
+            return lambda: Meant(weights.by_words(), notice=missing)
         return meaning.start(lambda: self._semantic(meaning, query, scope, weights)).result
 
     def _semantic(self, meaning: Meaning, query: Query, scope: Scope, weights: Weights) -> Meant:
@@ -206,11 +210,13 @@ class Searcher:
             embedder = self._embedder()
             vector = embedder.embed_query(query.words)
         except IndexerError as error:
-            return Meant({}, weights.by_words(), f"Results are by keyword: {error}")
+            return Meant(weights.by_words(), notice=f"Results are by keyword: {error}")
         cosines = meaning.nearest(vector, self._options.candidates, scope)
+        titles = meaning.titles(vector, self._options.candidates, scope)
         if embedder.tokenizer.coverage(query.words) >= _COVERED:
-            return Meant(cosines, weights)
-        return Meant(cosines, weights.unsure(), _unknown_script(meaning.model.name, "so keywords lead"))
+            return Meant(weights, cosines, titles)
+        notice = _unknown_script(meaning.model.name, "so keywords lead")
+        return Meant(weights.unsure(), cosines, titles, notice)
 
     def _reranked(self, words: str, fused: Fused, k: int, group: str) -> tuple[Fused, str | None]:
         """The best results in the reranker's order, or as they were with the reason why."""

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 
 from obsidian_indexer.options import SearchOptions
 from obsidian_indexer.search.fusion import Fused, Leg, WeightedLeg, fuse
-from obsidian_indexer.search.legs import NoteEvidence, Words, first_chunks, notes_of_chunks
+from obsidian_indexer.search.legs import NoteEvidence, Words, first_chunks, notes_of_chunks, spread
 from obsidian_indexer.search.scope import Scope
 from obsidian_indexer.store.catalog import Catalog
 
-KEYWORD, SEMANTIC, LINKS = "keyword", "semantic", "links"
+KEYWORD, SEMANTIC, TITLES, LINKS = "keyword", "semantic", "titles", "links"
 """The legs, as hits and explanations name them."""
 # A model that reads a query letter by letter still knows a name or number in it.
 _UNSURE = 0.05
@@ -28,22 +28,23 @@ _UNSURE = 0.05
 class Weights:
     """How much each leg counts, each in [0, 1].
 
-    `links` is its share of the whole score; `semantic` the semantic leg's share of the rest, the keyword leg has what
-    that leaves. `whole_notes` is the share of whole notes within the keyword leg.
+    `titles` and `links` are shares of the whole score; `semantic` is the semantic leg's share of the rest, the keyword
+    leg has what that leaves. `whole_notes` is the share of whole notes within the keyword leg.
     """
 
     semantic: float
+    titles: float
     links: float
     whole_notes: float
 
     @classmethod
     def of(cls, options: SearchOptions) -> Weights:
         """The weights that the settings name."""
-        return cls(options.semantic_weight, options.link_weight, options.whole_note_weight)
+        return cls(options.semantic_weight, options.title_weight, options.link_weight, options.whole_note_weight)
 
     def by_words(self) -> Weights:
         """These for a search by words alone."""
-        return replace(self, semantic=0.0)
+        return replace(self, semantic=0.0, titles=0.0)
 
     def by_meaning(self) -> Weights:
         """These for a search by meaning alone."""
@@ -51,18 +52,19 @@ class Weights:
 
     def unsure(self) -> Weights:
         """These for a query in a script that the model does not know."""
-        return replace(self, semantic=min(self.semantic, _UNSURE))
+        return replace(self, semantic=min(self.semantic, _UNSURE), titles=min(self.titles, _UNSURE))
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What the legs found for one query, before any weight is put on it.
 
-    `cosines` are those of passages with the query, by chunk id; `links` is by note id.
+    `cosines` are those of passages with the query, by chunk id; `titles` and `links` are by note id.
     """
 
     words: Words = field(default_factory=Words)
     cosines: Mapping[int, float] = field(default_factory=dict)
+    titles: Mapping[int, NoteEvidence] = field(default_factory=dict)
     links: Mapping[int, NoteEvidence] = field(default_factory=dict)
 
 
@@ -77,18 +79,19 @@ class Places:
         """The places of what was found; chunks that are gone by now are left out."""
         chunks = dict.fromkeys((*found.words.passages, *found.cosines))
         note_of = notes_of_chunks(catalog.connection, list(chunks))
-        left = {*found.words.notes, *found.links}.difference(note_of.values())
+        left = {*found.words.notes, *found.titles, *found.links}.difference(note_of.values())
         first = first_chunks(catalog.connection, sorted(left), scope)
         return cls(note_of | {chunk_id: note_id for note_id, chunk_id in first.items()})
 
 
 def weigh(found: Found, places: Places, weights: Weights) -> Fused:
     """One ranking of the places. What is said of a whole note counts for each of its places."""
-    rest = 1 - weights.links
+    rest = 1 - weights.titles - weights.links
     return fuse(
         [
             WeightedLeg(KEYWORD, rest * (1 - weights.semantic), _keyword_leg(found.words, places, weights.whole_notes)),
             WeightedLeg(SEMANTIC, rest * weights.semantic, _semantic_leg(found.cosines, places)),
+            WeightedLeg(TITLES, weights.titles, _note_leg(found.titles, places)),
             WeightedLeg(LINKS, weights.links, _note_leg(found.links, places)),
         ]
     )
@@ -107,13 +110,7 @@ def _keyword_leg(words: Words, places: Places, whole_notes: float) -> Leg:
 def _semantic_leg(cosines: Mapping[int, float], places: Places) -> Leg:
     """Passages by cosine with the query. Scores run from 0 at the last candidate to 1 at the best."""
     there = {place: cosine for place, cosine in cosines.items() if place in places.note_of}
-    return Leg.ranked(_spread(there), there)
-
-
-def _spread(cosines: Mapping[int, float]) -> dict[int, float]:
-    low, high = min(cosines.values(), default=0.0), max(cosines.values(), default=0.0)
-    spread = (high - low) or 1.0
-    return {place: (cosine - low) / spread for place, cosine in cosines.items()}
+    return Leg.ranked(spread(there), there)
 
 
 def _note_leg(evidence: Mapping[int, NoteEvidence], places: Places) -> Leg:

@@ -20,7 +20,7 @@ from obsidian_indexer.store.names import NameTable
 from obsidian_indexer.store.notes import Notes
 from obsidian_indexer.store.schema import connect, prepare_folder
 from obsidian_indexer.store.shared_blocks import SharedBlocks
-from obsidian_indexer.store.vectors import VectorTable
+from obsidian_indexer.store.vectors import NameVectors, VectorTable
 
 
 class Catalog:
@@ -34,6 +34,7 @@ class Catalog:
         self.links = LinkTable(connection)
         self.names = NameTable(connection)
         self.vectors = VectorTable(connection)
+        self.name_vectors = NameVectors(connection)
 
     @classmethod
     def open(cls, data_dir: Path) -> Catalog:

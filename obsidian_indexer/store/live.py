@@ -1,16 +1,16 @@
-"""The vectors of every chunk in memory, kept in step with the catalogue by reading what changed."""
+"""The vectors of every chunk, or of every name, in memory: kept in step with the catalogue by reading what changed."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from obsidian_indexer.store.catalog import Catalog
-from obsidian_indexer.store.vectors import ChunkKeys, StoredModel, widen
+from obsidian_indexer.store.vectors import StoredModel, TextKeys, TextVectors, widen
 
 Ids = NDArray[np.int64]
 
@@ -65,10 +65,18 @@ class LiveVectors:
         return dict(zip(self.chunk_ids[rows[best]].tolist(), cosines[best].tolist(), strict=True))
 
 
-class ResidentVectors:
-    """Keeps the live vectors of one model; any thread may ask, with a catalogue connection of its own."""
+Table = Callable[[Catalog], TextVectors]
+"""Which texts are meant, of whatever connection."""
 
-    def __init__(self) -> None:
+
+class ResidentVectors:
+    """Keeps the live vectors of one model; any thread may ask, with a catalogue connection of its own.
+
+    They are those of the passages unless `table` says otherwise: then read the id of a name for that of a chunk.
+    """
+
+    def __init__(self, table: Table = lambda catalog: catalog.vectors) -> None:
+        self._table = table
         self._lock = threading.Lock()
         self._stamp: tuple[int, str | None] | None = None
         self._held: _Held | None = None
@@ -78,9 +86,9 @@ class ResidentVectors:
         with self._lock:
             stamp = (model.id, catalog.meta("version"))
             if self._held is None or self._stamp is None or self._stamp[0] != model.id:
-                self._held = _Held.read(catalog, model)
+                self._held = _Held.read(self._table(catalog), model)
             elif self._stamp != stamp:
-                self._held = self._held.renewed(catalog, model)
+                self._held = self._held.renewed(self._table(catalog), model)
             self._stamp = stamp
             return self._held.live
 
@@ -94,14 +102,14 @@ class _Held:
     room: NDArray[np.float32]
 
     @classmethod
-    def read(cls, catalog: Catalog, model: StoredModel) -> _Held:
+    def read(cls, table: TextVectors, model: StoredModel) -> _Held:
         """Everything, in one pass over the vectors."""
-        chunks = catalog.vectors.chunk_keys()
+        chunks = table.keys()
         starts, room, used = chunks.starts, _room(len(chunks.ids), model.dim), 0
         order = np.argsort(starts, kind="stable")
         ordered = starts[order]
         chunk_of = np.zeros(len(starts), np.int64)
-        for keys, halves in catalog.vectors.pages(model):
+        for keys, halves in table.pages(model):
             first, last = np.searchsorted(ordered, keys, "left"), np.searchsorted(ordered, keys, "right")
             wanted = np.flatnonzero(first < last)
             page = slice(used, used + len(wanted))
@@ -117,9 +125,9 @@ class _Held:
         held = chunk_of[:used]
         return cls(LiveVectors(room[:used], chunks.ids[held], chunks.note_ids[held], held[:0]), starts[held], room)
 
-    def renewed(self, catalog: Catalog, model: StoredModel) -> _Held:
+    def renewed(self, table: TextVectors, model: StoredModel) -> _Held:
         """What is held, without the rows whose chunk changed or went, and with the new ones read."""
-        chunks, live = catalog.vectors.chunk_keys(), self.live
+        chunks, live = table.keys(), self.live
         order = np.argsort(chunks.ids)
         at = np.minimum(np.searchsorted(chunks.ids, live.chunk_ids, sorter=order), max(0, len(order) - 1))
         same = np.zeros(len(live.chunk_ids), bool)
@@ -132,8 +140,8 @@ class _Held:
             is_unread[there[same]] = False
         unread = np.flatnonzero(is_unread)
         if len(unread) > len(chunks.ids) // 2:
-            return _Held.read(catalog, model)
-        found, vectors = catalog.vectors.of_keys(model, [chunks.key(i) for i in unread.tolist()])
+            return _Held.read(table, model)
+        found, vectors = table.of_keys(model, [chunks.key(i) for i in unread.tolist()])
         new = unread[found]
         kept = self._with_room_for(len(new), same)
         return kept.and_also(chunks, new, vectors)
@@ -150,7 +158,7 @@ class _Held:
         moved = LiveVectors(room[: len(rows)], live.chunk_ids[rows], live.note_ids[rows], gone[:0])
         return _Held(moved, self.keys[rows], room)
 
-    def and_also(self, chunks: ChunkKeys, new: Ids, vectors: NDArray[np.float32]) -> _Held:
+    def and_also(self, chunks: TextKeys, new: Ids, vectors: NDArray[np.float32]) -> _Held:
         """This and more rows: vectors[i] belongs to chunk new[i] of `chunks`. Rows already in use are not touched."""
         live, used = self.live, len(self.live.chunk_ids)
         self.room[used : used + len(new)] = vectors

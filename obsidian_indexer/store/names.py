@@ -1,7 +1,8 @@
-"""The names of notes: what a query is compared with to see whether it names a note."""
+"""The names of notes: a query is compared with them, as they are written and by what they mean."""
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ from dataclasses import dataclass
 from obsidian_indexer.records import Name, NameKind
 from obsidian_indexer.store.rows import clean_text, closed_up, marks, pages, path_from_row
 
-NameRow = tuple[str, str, str]
-"""closed-up form, text, kind."""
+NameRow = tuple[str, str, str, bytes | None, int]
+"""closed-up form, text, kind, key and tokens of the text; no key where it is not embedded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,13 @@ class NamedNote:
     name: Name
 
 
-def name_rows(names: Iterable[Name]) -> tuple[NameRow, ...]:
-    """The rows of a note's names."""
-    texts = ((clean_text(name.text), name.kind) for name in names)
-    return tuple((closed_up(text), text, kind.value) for text, kind in texts)
+def name_rows(names: Iterable[Name], *, embedded: bool) -> tuple[NameRow, ...]:
+    """The rows of a note's names; `embedded` says whether the note has a passage that they could find."""
+    return tuple(_row(clean_text(name.text), name.kind, name.n_tokens if embedded else 0) for name in names)
+
+
+def _row(text: str, kind: NameKind, n_tokens: int) -> NameRow:
+    return closed_up(text), text, kind.value, hashlib.sha256(text.encode()).digest() if n_tokens else None, n_tokens
 
 
 class NameTable:
@@ -35,12 +39,15 @@ class NameTable:
 
     def replace(self, note_id: int, names: Sequence[NameRow]) -> None:
         """Give a note these names and no other."""
-        stored = self._db.execute("SELECT folded, text, kind FROM names WHERE note_id=? ORDER BY id", (note_id,))
+        stored = self._db.execute(
+            "SELECT folded, text, kind, key, n_tokens FROM names WHERE note_id=? ORDER BY id", (note_id,)
+        )
         if stored.fetchall() == list(names):
             return
         self._db.execute("DELETE FROM names WHERE note_id=?", (note_id,))
         self._db.executemany(
-            "INSERT INTO names(folded, text, kind, note_id) VALUES (?,?,?,?)", [(*name, note_id) for name in names]
+            "INSERT INTO names(folded, text, kind, key, n_tokens, note_id) VALUES (?,?,?,?,?,?)",
+            [(*name, note_id) for name in names],
         )
 
     def files(self, names: Iterable[str]) -> dict[str, int]:
@@ -55,11 +62,24 @@ class NameTable:
             found.update((path_from_row(path), note_id) for path, note_id in rows)
         return found
 
+    def by_id(self, ids: Sequence[int]) -> dict[int, NamedNote]:
+        """Some names with their notes, by their own ids."""
+        found: dict[int, NamedNote] = {}
+        for page in pages(ids):
+            rows = self._db.execute(f"SELECT id, note_id, text, kind FROM names WHERE id IN ({marks(page)})", page)
+            found.update((row_id, NamedNote(note, Name(text, NameKind(kind)))) for row_id, note, text, kind in rows)
+        return found
+
     def called(self, texts: Iterable[str]) -> list[NamedNote]:
-        """The notes that have one of these names, whatever its case, Unicode form and blanks, each with the first."""
+        """The notes that have one of these names, whatever its case, Unicode form and blanks, each with the first.
+
+        A heading is no name by itself: many notes open with the same one.
+        """
         forms = sorted({closed_up(text) for text in texts} - {""})
         rows = self._db.execute(
-            f"SELECT note_id, text, kind FROM names WHERE folded IN ({marks(forms)}) ORDER BY note_id, id DESC", forms
+            f"SELECT note_id, text, kind FROM names WHERE folded IN ({marks(forms)}) "
+            f"AND kind <> '{NameKind.HEADING}' ORDER BY note_id, id DESC",
+            forms,
         )
         found = {note_id: NamedNote(note_id, Name(text, NameKind(kind))) for note_id, text, kind in rows}
         return list(found.values())

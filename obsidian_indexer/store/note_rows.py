@@ -100,7 +100,7 @@ def make_rows(
         ),
         blocks=pack_keys(blocks),
         left_out=pack_keys(left_out),
-        names=name_rows(names),
+        names=name_rows(names, embedded=bool(chunk_rows)),
         anchors=anchors,
     )
 

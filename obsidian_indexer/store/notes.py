@@ -212,12 +212,14 @@ class Notes:
         )
 
     def failures(self) -> list[Failure]:
-        """Every recorded failure: notes first, then chunks that are still part of a note."""
+        """Every recorded failure by path: of notes, and of chunks and names that a note still has."""
         # CROSS JOIN keeps the order of the tables: left to itself, SQLite walks every chunk to find no failure.
         rows = self._db.execute(
             "SELECT path, stage, reason FROM failures WHERE key IS NULL UNION ALL "
             "SELECT DISTINCT n.path, f.stage, f.reason FROM failures f CROSS JOIN chunks c ON c.key = f.key "
-            "CROSS JOIN notes n ON n.id = c.note_id WHERE f.key IS NOT NULL ORDER BY 1"
+            "CROSS JOIN notes n ON n.id = c.note_id WHERE f.key IS NOT NULL UNION "
+            "SELECT n.path, f.stage, f.reason FROM failures f CROSS JOIN names m ON m.key = f.key "
+            "CROSS JOIN notes n ON n.id = m.note_id WHERE f.key IS NOT NULL ORDER BY 1"
         )
         return [Failure(path_from_row(path), stage, reason) for path, stage, reason in rows]
 

@@ -173,6 +173,20 @@ CREATE INDEX anchors_note ON anchors(note_id);
 CREATE VIRTUAL TABLE anchor_terms USING fts5(text, content='', tokenize="porter ascii");
 """
 
+# Of passages there is a store besides, filled from `vectors`; names are too few for it.
+_NAME_VECTORS = """
+ALTER TABLE names ADD COLUMN key BLOB;  -- none of a name that is not embedded
+ALTER TABLE names ADD COLUMN n_tokens INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX names_key ON names(key, n_tokens, note_id) WHERE key IS NOT NULL;
+CREATE TABLE name_vectors(
+  id INTEGER PRIMARY KEY,
+  model_id INTEGER NOT NULL REFERENCES models(id) ON DELETE CASCADE,
+  key BLOB NOT NULL,
+  vector BLOB NOT NULL,               -- float16[dim], unit length
+  UNIQUE(model_id, key)
+);
+"""
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(_INITIAL),
     Migration(_EXACT_FILTERS, reparse=True),
@@ -181,6 +195,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(_TEXTS_OF_NOTES),
     Migration(_NAMES, reparse=True),
     Migration(_ANCHORS, reparse=True),
+    Migration(_NAME_VECTORS, reparse=True),
 )
 
 

@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class StoredModel:
 
 
 @dataclass(frozen=True, slots=True)
-class PendingChunks:
+class PendingTexts:
     """The texts that a model has still to read, longest first: row i of both arrays is one text.
 
     keys: bytes[32] each; n_tokens: int32[n].
@@ -54,15 +55,15 @@ class PendingChunks:
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkKeys:
-    """Every chunk: ids, note_ids: int64[n]; `keys` are the keys of their texts, joined in the same order."""
+class TextKeys:
+    """Every embedded text of a kind: ids, note_ids: int64[n]; `keys` are their keys, joined in the same order."""
 
     ids: NDArray[np.int64]
     note_ids: NDArray[np.int64]
     keys: bytes
 
     def key(self, i: int) -> bytes:
-        """The key of the i-th chunk's text."""
+        """The key of the i-th text."""
         return self.keys[i * _KEY_BYTES : (i + 1) * _KEY_BYTES]
 
     @property
@@ -71,11 +72,128 @@ class ChunkKeys:
         return key_starts(self.keys)
 
 
-class VectorTable:
-    """The model and vector tables of one connection. Writers call it inside a transaction."""
+class TextVectors:
+    """Texts of the catalogue and their vectors, of one connection. Writers call it inside a transaction.
+
+    What differs from kind to kind of text: the table that holds the texts, the column that is embedded, and the table
+    of the vectors.
+    """
+
+    _TEXTS: ClassVar[str]
+    _EMBEDDED: ClassVar[str]
+    _VECTORS: ClassVar[str]
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
+
+    def pending(self, model_id: int) -> PendingTexts:
+        """One list of every text of the vault that this model has not read, longest first.
+
+        Texts that failed twice before are left out until they change or `forget_failures` is called.
+        """
+        rows = self._db.execute(
+            f"SELECT key, max(n_tokens) AS n FROM {self._TEXTS} c WHERE key IS NOT NULL AND "
+            f"NOT EXISTS (SELECT 1 FROM {self._VECTORS} v WHERE v.model_id=? AND v.key=c.key) AND "
+            "NOT EXISTS (SELECT 1 FROM failures f WHERE f.model_id=? AND f.key=c.key) "
+            "GROUP BY key ORDER BY n DESC, key",
+            (model_id, model_id),
+        ).fetchall()
+        return PendingTexts([row[0] for row in rows], np.fromiter((row[1] for row in rows), np.int32, len(rows)))
+
+    def count_pending(self, model_id: int | None) -> int:
+        """How many texts have no vector of this model (all of them when there is no model yet)."""
+        row = self._db.execute(
+            f"SELECT count(*) FROM {self._TEXTS} c WHERE key IS NOT NULL AND NOT EXISTS "
+            f"(SELECT 1 FROM {self._VECTORS} v WHERE v.model_id=? AND v.key=c.key)",
+            (model_id,),
+        ).fetchone()
+        return int(row[0])
+
+    def texts(self, keys: Sequence[bytes]) -> dict[bytes, tuple[str, str]]:
+        """The text to embed for each key, and the path of a note that holds it; keys no longer used are missing."""
+        found: dict[bytes, tuple[str, str]] = {}
+        for page in pages(keys):
+            for key, text, path in self._db.execute(
+                f"SELECT c.key, c.{self._EMBEDDED}, n.path FROM {self._TEXTS} c JOIN notes n ON n.id = c.note_id "
+                f"WHERE c.key IN ({marks(page)})",
+                page,
+            ):
+                found[key] = (text, path_from_row(path))
+        return found
+
+    def add(self, model_id: int, keys: Sequence[bytes], vectors: Vectors) -> None:
+        """Keep vectors[i] (float32[n, dim], unit length) for keys[i]; a key that is known keeps its vector."""
+        halves = vectors.astype(np.float16)
+        self._db.executemany(
+            f"INSERT OR IGNORE INTO {self._VECTORS}(model_id, key, vector) VALUES (?,?,?)",
+            [(model_id, key, half.tobytes()) for key, half in zip(keys, halves, strict=True)],
+        )
+
+    def fail(self, model_id: int, key: bytes, failure: Failure) -> None:
+        """Set a text aside for this model."""
+        self._db.execute(
+            "INSERT INTO failures(path, stage, reason, key, model_id) VALUES (?,?,?,?,?)",
+            (path_to_row(failure.path), failure.stage, clean_text(failure.reason), key, model_id),
+        )
+
+    def keys(self) -> TextKeys:
+        """Every text that is embedded, with its key."""
+        cursor = self._db.execute(f"SELECT id, note_id, key FROM {self._TEXTS} WHERE key IS NOT NULL")
+        ids, note_ids, keys = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], []
+        while rows := cursor.fetchmany(_READ_ROWS):
+            text_ids, notes, page = zip(*rows, strict=True)
+            ids.append(np.array(text_ids, np.int64))
+            note_ids.append(np.array(notes, np.int64))
+            keys.append(b"".join(page))
+        return TextKeys(np.concatenate(ids), np.concatenate(note_ids), b"".join(keys))
+
+    def pages(self, model: StoredModel) -> Iterator[tuple[NDArray[np.uint64], Halves]]:
+        """All vectors of a model, also of texts that no note holds any more, with the starts of their keys."""
+        # By an index, rows would be read in the order of their keys, in twice the time.
+        cursor = self._db.execute(f"SELECT key, vector FROM {self._VECTORS} NOT INDEXED WHERE model_id=?", (model.id,))
+        while rows := cursor.fetchmany(_READ_ROWS):
+            keys, blobs = zip(*rows, strict=True)
+            yield key_starts(b"".join(keys)), _halves(blobs, model.dim)
+
+    def of_keys(self, model: StoredModel, keys: Sequence[bytes]) -> tuple[NDArray[np.int64], Vectors]:
+        """The vectors of some texts: float32[n, dim], row i for keys[found[i]]; those without one are left out."""
+        blobs: dict[bytes, bytes] = {}
+        for page in pages(keys):
+            blobs.update(
+                self._db.execute(
+                    f"SELECT key, vector FROM {self._VECTORS} WHERE model_id=? AND key IN ({marks(page)})",
+                    (model.id, *page),
+                ).fetchall()
+            )
+        found = [i for i, key in enumerate(keys) if key in blobs]
+        return np.array(found, np.int64), _matrix([blobs[keys[i]] for i in found], model.dim)
+
+
+class NameVectors(TextVectors):
+    """Names of notes and their vectors."""
+
+    _TEXTS, _EMBEDDED, _VECTORS = "names", "text", "name_vectors"
+
+    def count(self, model_id: int) -> int:
+        """Vectors kept for a model."""
+        return int(self._db.execute("SELECT count(*) FROM name_vectors WHERE model_id=?", (model_id,)).fetchone()[0])
+
+    def prune(self, model_id: int, keep: int) -> int:
+        """Drop the oldest vectors of names that no note has any more beyond `keep` of them; returns how many went."""
+        if self.count(model_id) <= keep:
+            return 0
+        cursor = self._db.execute(
+            "DELETE FROM name_vectors WHERE id IN (SELECT id FROM name_vectors v WHERE model_id=? AND NOT EXISTS "
+            "(SELECT 1 FROM names m WHERE m.key=v.key) ORDER BY id DESC LIMIT -1 OFFSET ?)",
+            (model_id, keep),
+        )
+        return cursor.rowcount
+
+
+class VectorTable(TextVectors):
+    """Passages and their vectors, which the vector store has too, and the models."""
+
+    _TEXTS, _EMBEDDED, _VECTORS = "chunks", "embedded_text", "vectors"
 
     def models(self) -> list[StoredModel]:
         """Every model that was used here."""
@@ -108,29 +226,6 @@ class VectorTable:
         """Let this model's vectors answer searches from now on."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('active_model', ?)", (model.fingerprint,))
 
-    def pending(self, model_id: int) -> PendingChunks:
-        """One list of every text of the vault that this model has not read, longest first.
-
-        Texts that failed twice before are left out until they change or `forget_failures` is called.
-        """
-        rows = self._db.execute(
-            "SELECT key, max(n_tokens) AS n FROM chunks c WHERE "
-            "NOT EXISTS (SELECT 1 FROM vectors v WHERE v.model_id=? AND v.key=c.key) AND "
-            "NOT EXISTS (SELECT 1 FROM failures f WHERE f.model_id=? AND f.key=c.key) "
-            "GROUP BY key ORDER BY n DESC, key",
-            (model_id, model_id),
-        ).fetchall()
-        return PendingChunks([row[0] for row in rows], np.fromiter((row[1] for row in rows), np.int32, len(rows)))
-
-    def count_pending(self, model_id: int | None) -> int:
-        """How many chunks have no vector of this model (all of them when there is no model yet)."""
-        row = self._db.execute(
-            "SELECT count(*) FROM chunks c WHERE NOT EXISTS "
-            "(SELECT 1 FROM vectors v WHERE v.model_id=? AND v.key=c.key)",
-            (model_id,),
-        ).fetchone()
-        return int(row[0])
-
     def pending_paths(self, model_id: int | None) -> list[str]:
         """Paths of the notes that have a chunk without a vector of this model."""
         rows = self._db.execute(
@@ -140,67 +235,9 @@ class VectorTable:
         )
         return [path_from_row(row[0]) for row in rows]
 
-    def texts(self, keys: Sequence[bytes]) -> dict[bytes, tuple[str, str]]:
-        """The text to embed for each key, and the path of a note that holds it; keys no longer used are missing."""
-        found: dict[bytes, tuple[str, str]] = {}
-        for page in pages(keys):
-            for key, text, path in self._db.execute(
-                "SELECT c.key, c.embedded_text, n.path FROM chunks c JOIN notes n ON n.id = c.note_id "
-                f"WHERE c.key IN ({marks(page)})",
-                page,
-            ):
-                found[key] = (text, path_from_row(path))
-        return found
-
-    def add(self, model_id: int, keys: Sequence[bytes], vectors: Vectors) -> None:
-        """Keep vectors[i] (float32[n, dim], unit length) for keys[i]; a key that is known keeps its vector."""
-        halves = vectors.astype(np.float16)
-        self._db.executemany(
-            "INSERT OR IGNORE INTO vectors(model_id, key, vector) VALUES (?,?,?)",
-            [(model_id, key, half.tobytes()) for key, half in zip(keys, halves, strict=True)],
-        )
-
-    def fail(self, model_id: int, key: bytes, failure: Failure) -> None:
-        """Set a text aside for this model."""
-        self._db.execute(
-            "INSERT INTO failures(path, stage, reason, key, model_id) VALUES (?,?,?,?,?)",
-            (path_to_row(failure.path), failure.stage, clean_text(failure.reason), key, model_id),
-        )
-
     def forget_failures(self, model_id: int) -> None:
         """Let texts that were set aside be tried again."""
         self._db.execute("DELETE FROM failures WHERE model_id=? AND key IS NOT NULL", (model_id,))
-
-    def chunk_keys(self) -> ChunkKeys:
-        """Every chunk with the key of its text."""
-        cursor = self._db.execute("SELECT id, note_id, key FROM chunks")
-        ids, note_ids, keys = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], []
-        while rows := cursor.fetchmany(_READ_ROWS):
-            chunk_ids, notes, page = zip(*rows, strict=True)
-            ids.append(np.array(chunk_ids, np.int64))
-            note_ids.append(np.array(notes, np.int64))
-            keys.append(b"".join(page))
-        return ChunkKeys(np.concatenate(ids), np.concatenate(note_ids), b"".join(keys))
-
-    def pages(self, model: StoredModel) -> Iterator[tuple[NDArray[np.uint64], Halves]]:
-        """All vectors of a model, also of texts that no note holds any more, with the starts of their keys."""
-        # By an index, rows would be read in the order of their keys, in twice the time.
-        cursor = self._db.execute("SELECT key, vector FROM vectors NOT INDEXED WHERE model_id=?", (model.id,))
-        while rows := cursor.fetchmany(_READ_ROWS):
-            keys, blobs = zip(*rows, strict=True)
-            yield key_starts(b"".join(keys)), _halves(blobs, model.dim)
-
-    def of_keys(self, model: StoredModel, keys: Sequence[bytes]) -> tuple[NDArray[np.int64], Vectors]:
-        """The vectors of some texts: float32[n, dim], row i for keys[found[i]]; those without one are left out."""
-        blobs: dict[bytes, bytes] = {}
-        for page in pages(keys):
-            blobs.update(
-                self._db.execute(
-                    f"SELECT key, vector FROM vectors WHERE model_id=? AND key IN ({marks(page)})", (model.id, *page)
-                ).fetchall()
-            )
-        found = [i for i, key in enumerate(keys) if key in blobs]
-        return np.array(found, np.int64), _matrix([blobs[keys[i]] for i in found], model.dim)
 
     def of_notes(self, model: StoredModel, note_ids: Sequence[int]) -> tuple[list[bytes], Vectors]:
         """Keys and vectors (float32[n, dim]) of the texts of some notes."""

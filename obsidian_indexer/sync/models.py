@@ -12,7 +12,7 @@ from obsidian_indexer.embed.workload import Workload, spread
 from obsidian_indexer.events import EventSink
 from obsidian_indexer.options import EmbedOptions
 from obsidian_indexer.store.ann import AnnIndex
-from obsidian_indexer.store.vectors import PendingChunks, StoredModel, VectorTable
+from obsidian_indexer.store.vectors import PendingTexts, StoredModel, TextVectors, VectorTable
 
 # No model has this number, so every text is still pending for it.
 _NO_MODEL = -1
@@ -59,14 +59,14 @@ def known_model(vectors: VectorTable, spec: ModelSpec, options: EmbedOptions) ->
     return next((m for m in vectors.models() if m.fingerprint == fingerprint), None)
 
 
-def pending_texts(vectors: VectorTable, model: StoredModel | None) -> PendingChunks:
+def pending_texts(vectors: TextVectors, model: StoredModel | None) -> PendingTexts:
     """What a model has still to read; without one, every text."""
     return vectors.pending(_NO_MODEL if model is None else model.id)
 
 
 def workload(
     vectors: VectorTable,
-    pending: PendingChunks,
+    pending: PendingTexts,
     on_event: EventSink,
     check: Callable[[], None],
     building: Callable[[], AbstractContextManager[object]],

@@ -183,7 +183,7 @@ class Preparer:
         left_out = blocks & boilerplate
         count, n_special = self._tokenizer.count, self._tokenizer.n_special
         chunks = chunk_note(note, self._recipe.limits, count, boilerplate=left_out, special_tokens=n_special)
-        return make_rows(note, chunks, blocks, left_out, names_of(note))
+        return make_rows(note, chunks, blocks, left_out, names_of(note, count, n_special))
 
     def _bare_rows(self, note: Note) -> NoteRows:
         return make_rows(Note(note.path, note.sha256, note.title, note.kind), ())

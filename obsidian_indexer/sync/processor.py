@@ -22,8 +22,9 @@ from obsidian_indexer.options import Options
 from obsidian_indexer.pace import Pace
 from obsidian_indexer.records import Change, ChangeKind, FileStat, IgnoredFile, IndexReport, Scope
 from obsidian_indexer.store.catalog import Catalog
+from obsidian_indexer.store.live import Table
 from obsidian_indexer.store.notes import StoredNote
-from obsidian_indexer.store.vectors import PendingChunks, StoredModel
+from obsidian_indexer.store.vectors import PendingTexts, StoredModel
 from obsidian_indexer.sync.boilerplate import Boilerplate
 from obsidian_indexer.sync.diff import Differences, compare
 from obsidian_indexer.sync.engine_facts import remember_engine
@@ -65,7 +66,7 @@ class Processor:
         self._pace = pace
         self._tally = Tally()
         self._model: StoredModel | None = None
-        self._done = Vectorised()
+        self._done, self._done_names = Vectorised(), Vectorised()
         self._n_read = 0
         self._recipe = make_recipe(options, spec)
         self._intake = NoteIntake(
@@ -219,14 +220,20 @@ class Processor:
             if self._model is None and not chunks:
                 return
             pending = pending_texts(vectors, self._model)
-            if self._model is None or pending.keys or not self._machinery.can_answer(self._spec, self._model.dtype):
+            names = pending_texts(self._catalog.name_vectors, self._model)
+            if (
+                self._model is None
+                or pending.keys
+                or names.keys
+                or not self._machinery.can_answer(self._spec, self._model.dtype)
+            ):
                 pending = self._vectorise(pending)
             self._progress.chunks_reused = chunks - len(pending.keys)
             if vectors.active() != self._model and self._model is not None:
                 with self._catalog.transaction():
                     vectors.activate(self._model)
 
-    def _vectorise(self, pending: PendingChunks) -> PendingChunks:
+    def _vectorise(self, pending: PendingTexts) -> PendingTexts:
         """Embed what is pending, which is all when the engine brings another number format; returns what that was."""
         vectors = self._catalog.vectors
         work = workload(vectors, pending, self._on_event, self._pace.check, self._building)
@@ -236,18 +243,25 @@ class Processor:
         if self._model is None or self._model.dtype != embedder.engine.dtype:
             self._model = self._add_model(embedder)
             pending = pending_texts(vectors, self._model)
+        names = pending_texts(self._catalog.name_vectors, self._model)
         remember_engine(self._catalog, self._model, embedder.engine.name, embedder.engine.device)
         self._progress.chunks_total = len(pending.keys)
-        self._progress.tokens_total = int(pending.n_tokens.sum())
+        self._progress.tokens_total = int(pending.n_tokens.sum() + names.n_tokens.sum())
         self._progress.enter(Stage.EMBED)
-        vectoriser = Vectoriser(
-            self._catalog, self._options.data_dir, embedder, self._model, on_event=self._listed_failure
-        )
-        left, window = pending, self._options.embedding.window
-        while not vectoriser.run(left, window, self._progress, self._pace, self._done):
-            self._pace.check()
-            left = pending_texts(vectors, self._model)
+        self._read_all(pending, embedder, self._model, lambda catalog: catalog.vectors, self._done)
+        self._read_all(names, embedder, self._model, lambda catalog: catalog.name_vectors, self._done_names)
         return pending
+
+    def _read_all(
+        self, left: PendingTexts, embedder: Embedder, model: StoredModel, table: Table, done: Vectorised
+    ) -> None:
+        """Have a model read texts of one kind, and those that are left after each pause."""
+        vectoriser = Vectoriser(
+            self._catalog, self._options.data_dir, embedder, model, table=table, on_event=self._listed_failure
+        )
+        while not vectoriser.run(left, self._options.embedding.window, self._progress, self._pace, done):
+            self._pace.check()
+            left = pending_texts(table(self._catalog), model)
 
     def _add_model(self, embedder: Embedder) -> StoredModel:
         """A model that is new here; the vectors of an older one answer searches until the new ones are whole."""
@@ -307,6 +321,7 @@ class Processor:
                 )
             with self._catalog.transaction():
                 vectors.prune(model.id, _KEEP_UNUSED)
+                self._catalog.name_vectors.prune(model.id, _KEEP_UNUSED)
 
     # --- the end
 
@@ -335,7 +350,7 @@ class Processor:
             chunks=chunks,
             embedded=done.texts,
             reused=max(0, chunks - done.texts - pending),
-            tokens=done.tokens,
+            tokens=done.tokens + self._done_names.tokens,
             failures=(*tally.failures, *tally.embed_failures),
             warnings=tally.warnings,
             seconds=round(seconds, 3),

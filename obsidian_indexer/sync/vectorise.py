@@ -1,4 +1,4 @@
-"""Pending chunks to vectors: one list for the whole vault, longest first, read and written a window at a time.
+"""Pending texts to vectors: one list for the whole vault, longest first, read and written a window at a time.
 
 The list holds keys and lengths only, so memory stays flat however large the vault is. Texts are fetched and tokenised
 in a thread ahead of the model. Vectors reach the catalogue every couple of seconds and whenever the run stops.
@@ -23,7 +23,8 @@ from obsidian_indexer.pace import Pace
 from obsidian_indexer.pipeline import prefetch
 from obsidian_indexer.records import Failure
 from obsidian_indexer.store.catalog import Catalog
-from obsidian_indexer.store.vectors import PendingChunks, StoredModel
+from obsidian_indexer.store.live import Table
+from obsidian_indexer.store.vectors import PendingTexts, StoredModel, TextVectors
 
 # Writing 38,000 notes takes 6.7 s of one core with this, 6.5 s with 64 MiB.
 CATALOG_CACHE_MIB = 8
@@ -52,7 +53,10 @@ class Vectorised:
 
 
 class Vectoriser:
-    """Embeds everything that one model has not read yet."""
+    """Embeds everything of a kind that one model has not read yet.
+
+    `table` holds the texts and takes the vectors; only those of passages are counted as chunks.
+    """
 
     def __init__(
         self,
@@ -61,6 +65,7 @@ class Vectoriser:
         embedder: Embedder,
         model: StoredModel,
         *,
+        table: Table,
         on_event: EventSink,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -68,15 +73,16 @@ class Vectoriser:
         self._data_dir = data_dir
         self._embedder = embedder
         self._model = model
+        self._table = table
         self._on_event = on_event
         self._clock = clock
 
-    def run(self, pending: PendingChunks, window: int, progress: Progress, pace: Pace, done: Vectorised) -> bool:
+    def run(self, pending: PendingTexts, window: int, progress: Progress, pace: Pace, done: Vectorised) -> bool:
         """Embed the list, counting in `done`; False when a pause cut it short. What is embedded by then is kept.
 
         Raises Cancelled.
         """
-        buffer = _Buffer(self._catalog, self._model, self._clock)
+        buffer = _Buffer(self._catalog, self._table(self._catalog), self._model, self._clock)
         try:
             with (
                 closing(prefetch(self._windows(pending, window))) as windows,  # type: ignore[type-var]
@@ -92,13 +98,13 @@ class Vectoriser:
             buffer.flush()
         return True
 
-    def _windows(self, pending: PendingChunks, window: int) -> Iterator[_Window]:
+    def _windows(self, pending: PendingTexts, window: int) -> Iterator[_Window]:
         """Texts of the list, window by window; runs in a thread, with a connection of its own."""
         with Catalog.open(self._data_dir) as reader:
             reader.limit_cache(CATALOG_CACHE_MIB)
             for start in range(0, len(pending.keys), window):
                 keys = pending.keys[start : start + window]
-                texts = reader.vectors.texts(keys)
+                texts = self._table(reader).texts(keys)
                 keys = [key for key in keys if key in texts]
                 encoded = self._encode([texts[key][0] for key in keys])
                 yield _Window(keys, [texts[key][1] for key in keys], encoded)
@@ -120,7 +126,8 @@ class Vectoriser:
         done.tokens += result.n_tokens
         done.failed += len(result.failed)
         progress.current_note = part.paths[result.rows[0]]
-        progress.chunks_done += len(result.rows)
+        if self._table(self._catalog) is self._catalog.vectors:
+            progress.chunks_done += len(result.rows)
         progress.tokens_done += result.n_tokens
         progress.failures += len(result.failed)
         buffer.flush_if_due()
@@ -129,8 +136,9 @@ class Vectoriser:
 class _Buffer:
     """Vectors on their way into the catalogue, written in large transactions."""
 
-    def __init__(self, catalog: Catalog, model: StoredModel, clock: Callable[[], float]) -> None:
+    def __init__(self, catalog: Catalog, table: TextVectors, model: StoredModel, clock: Callable[[], float]) -> None:
         self._catalog = catalog
+        self._table = table
         self._model = model
         self._clock = clock
         self._flushed = clock()
@@ -157,8 +165,8 @@ class _Buffer:
         if self._keys or self._failures:
             with self._catalog.transaction():
                 if self._keys:
-                    self._catalog.vectors.add(self._model.id, self._keys, np.concatenate(self._vectors))
+                    self._table.add(self._model.id, self._keys, np.concatenate(self._vectors))
                 for key, failure in self._failures:
-                    self._catalog.vectors.fail(self._model.id, key, failure)
+                    self._table.fail(self._model.id, key, failure)
         self._keys, self._vectors, self._failures = [], [], []
         self._flushed = self._clock()

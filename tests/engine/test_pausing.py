@@ -25,6 +25,8 @@ from tests.kit import ScriptedEngine, assert_same_as_fresh, open_engine, wait_un
 
 ROOT = Path(__file__).parents[2]
 NOTES = {f"n{i}.md": f"# Note {i}\n\nUnique words {i} {i * 7}.\n" for i in range(40)}
+# Titles and first headings.
+N_NAMES = 2 * len(NOTES)
 
 
 @pytest.fixture
@@ -86,9 +88,9 @@ def at_batch(
     return fault
 
 
-def stored_vectors(data_dir: Path) -> int:
+def stored_vectors(data_dir: Path, table: str = "vectors") -> int:
     with Catalog.open(data_dir) as catalog:
-        return int(catalog.connection.execute("SELECT count(*) FROM vectors").fetchone()[0])
+        return int(catalog.connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
 
 def test_what_is_done_is_written_before_the_pause_and_nothing_is_done_twice(
@@ -105,9 +107,27 @@ def test_what_is_done_is_written_before_the_pause_and_nothing_is_done_twice(
         assert run.progress.snapshot().chunks_done == done
         run.pause.resume()
         report = run.end()
-    assert report.embedded == report.chunks == scripted.n_texts == len(NOTES)
+    assert report.embedded == report.chunks == len(NOTES)
+    assert scripted.n_texts == len(NOTES) + N_NAMES
     assert (run.progress.chunks_done, run.progress.chunks_total) == (len(NOTES), len(NOTES))
     assert_same_as_fresh(vault, data_dir, tmp_path / "fresh")
+
+
+def test_a_pause_among_the_names_keeps_those_that_were_read(
+    vault: Path, tmp_path: Path, scripted: ScriptedEngine
+) -> None:
+    data_dir = tmp_path / "index"
+    with open_engine(vault, data_dir, batch_size=4) as engine, Run(engine) as run:
+        scripted.fault = at_batch(scripted, len(NOTES) // 4 + 3, run.pause.pause)
+        run.start()
+        run.until_paused()
+        done = scripted.n_texts - len(NOTES)
+        assert 0 < done < N_NAMES
+        assert (stored_vectors(data_dir), stored_vectors(data_dir, "name_vectors")) == (len(NOTES), done)
+        run.pause.resume()
+        report = run.end()
+    assert report.embedded == report.chunks == len(NOTES)
+    assert scripted.n_texts == len(NOTES) + N_NAMES
 
 
 def test_a_pause_while_notes_are_read_keeps_those_that_were(tmp_path: Path) -> None:
@@ -203,6 +223,6 @@ def test_ctrl_z_keeps_the_lock_and_the_run_goes_on_after_it(vault: Path, tmp_pat
         wait_until(lambda: process.status() == psutil.STATUS_STOPPED)
         assert f"process {child.pid}" in (WriterLock(data_dir).holder() or "")
         child.send_signal(signal.SIGCONT)
-        assert child.communicate("go on\n")[0] == f"{len(NOTES)}\n"
+        assert child.communicate("go on\n")[0] == f"{len(NOTES) + N_NAMES}\n"
     assert child.returncode == 0
     assert WriterLock(data_dir).holder() is None

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit import assert_same_as_fresh, indexed_content, open_engine, write_vault
+from obsidian_indexer.store.catalog import Catalog
+from tests.kit import ScriptedEngine, assert_same_as_fresh, indexed_content, open_engine, write_vault
 
 CHILD = Path(__file__).with_name("crash_child.py")
 ROOT = Path(__file__).parents[2]
@@ -27,11 +28,15 @@ def run_child(vault: Path, data_dir: Path, stop_at: int) -> subprocess.Completed
     )
 
 
-def embedded_keys(data_dir: Path) -> int:
-    from obsidian_indexer.store.catalog import Catalog
-
+def embedded_keys(data_dir: Path) -> tuple[int, int]:
+    """Passages and names that have a vector."""
     with Catalog.open(data_dir) as catalog:
-        return sum(catalog.vectors.count(model.id) for model in catalog.vectors.models())
+        models = [model.id for model in catalog.vectors.models()]
+        return sum(map(catalog.vectors.count, models)), sum(map(catalog.name_vectors.count, models))
+
+
+# Of twelve notes, titles and first headings.
+NAMES = 24
 
 
 @pytest.fixture(scope="module")
@@ -48,20 +53,26 @@ def steps(vault: Path, tmp_path_factory: pytest.TempPathFactory) -> int:
 
 
 @pytest.mark.timeout(600)
-def test_a_run_killed_at_any_step_converges(vault: Path, steps: int, tmp_path: Path) -> None:
+def test_a_run_killed_at_any_step_converges(
+    vault: Path, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = ScriptedEngine()
+    monkeypatch.setattr("obsidian_indexer.embed.fake.FakeEngine", lambda dim: read)
     assert steps > 12
     for stop_at in range(1, steps + 1):
         data_dir = tmp_path / f"at-{stop_at}"
         killed = run_child(vault, data_dir, stop_at)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
-        kept = embedded_keys(data_dir)
+        kept, kept_names = embedded_keys(data_dir)
         with open_engine(vault, data_dir) as engine:
+            read.batches.clear()
             report = engine.index()
             assert not report.failures
             assert report.embedded == report.chunks - kept, f"killed at step {stop_at}"
+            assert read.n_texts == report.chunks + NAMES - kept - kept_names, f"killed at step {stop_at}"
             assert engine.status().store_vectors == report.chunks
             assert engine.search("unique", mode="keyword").hits
-        assert len(indexed_content(data_dir)) == report.chunks
+        assert len(indexed_content(data_dir)) == report.chunks + NAMES
     assert_same_as_fresh(vault, data_dir, tmp_path / "fresh")
 
 
