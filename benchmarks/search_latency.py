@@ -42,6 +42,7 @@ from obsidian_indexer.store.ann import AnnIndex
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.fulltext import CHUNK_WEIGHTS, match_chunks
 from obsidian_indexer.store.live import ResidentVectors
+from obsidian_indexer.store.process import StoreProcess
 
 # A tenth of the notes, one in a thousand, a twentieth, and all but a tenth.
 FILTERS = ("tag:work", "tag:project/rare", "path:area3/", "-tag:work")
@@ -100,7 +101,8 @@ def vectors_alone(options: Options, queries: Sequence[str], *, store: bool) -> d
         result["exact"] = timed(lambda row: live.nearest(asked[row], _NEAREST), list(asked))
         if store:
             start = time.perf_counter()
-            ann = AnnIndex.open(options.data_dir, catalog, model, StoreOptions())
+            process = StoreProcess(options.data_dir / "chroma.lock")
+            ann = AnnIndex.open(process, options.data_dir, catalog, model, StoreOptions())
             ann.fill(catalog, lambda rows: None, lambda: None)
             result["store_filled_s"] = round(time.perf_counter() - start, 1)
             result["store"] = timed(lambda row: ann.nearest_chunks(catalog, asked[row], _NEAREST), list(asked))
@@ -112,7 +114,7 @@ def vectors_alone(options: Options, queries: Sequence[str], *, store: bool) -> d
                 ),
                 4,
             )
-            ann.close(catalog)
+            process.close()
     return result
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -26,9 +26,11 @@ from obsidian_indexer.pace import Pace
 from obsidian_indexer.records import IndexReport, Scope, SearchResult, Status, VaultLink
 from obsidian_indexer.search.answering import Answering
 from obsidian_indexer.search.graph import LinkGraph
+from obsidian_indexer.search.searcher import Searcher
 from obsidian_indexer.store.ann import AnnIndex
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.lock import WriterLock
+from obsidian_indexer.store.process import StoreError, StoreProcess
 from obsidian_indexer.store.vectors import StoredModel
 from obsidian_indexer.tuning import Precision, TuneReport, TuneStep
 from obsidian_indexer.vault.uri import obsidian_uri
@@ -51,6 +53,7 @@ class Engine:
         self._lock = WriterLock(options.data_dir)
         self._local = threading.local()
         self._catalogs: list[Catalog] = []
+        self._store = StoreProcess(options.data_dir / "chroma.lock", options.embedding.nice)
         self._ann: AnnIndex | None = None
         self._writing = threading.RLock()
         self._writers = 0
@@ -194,13 +197,12 @@ class Engine:
             with self._writing:
                 self._writers -= 1
                 if not self._writers:
-                    self._close_ann()
+                    self._close_store()
                     self._lock.release()
 
-    def _close_ann(self) -> None:
-        if self._ann is not None:
-            self._ann.close(self._catalog())
-            self._ann = None
+    def _close_store(self) -> None:
+        self._ann = None
+        self._store.close()
 
     # --- what the processor borrows
 
@@ -217,12 +219,16 @@ class Engine:
         self._model.preload(spec, dtype, n_tokens)
 
     def ann(self, model: StoredModel) -> AnnIndex:
-        """The vector store of a model, open; only under the writer lock."""
-        if self._ann is not None and self._ann.model != model:
-            self._close_ann()
-        if self._ann is None:
-            self._ann = AnnIndex.open(self.options.data_dir, self._catalog(), model, self.options.store)
+        """The vector store of a model, open; only under the writer lock. Raises StoreError."""
+        if self._ann is None or self._ann.model != model or not self._store.alive:
+            self._ann = None
+            self._ann = AnnIndex.open(self._store, self.options.data_dir, self._catalog(), model, self.options.store)
         return self._ann
+
+    def start_store(self) -> None:
+        """Have the vector store's process come up in the background; `ann` says what keeps it from that."""
+        with suppress(StoreError):
+            self._store.start()
 
     # --- reading
 
@@ -245,7 +251,7 @@ class Engine:
         the settings, which rerank all but a search by keyword. Raises QueryError pointing at what in the query cannot
         be.
         """
-        result = self._answering.searcher().search(
+        result = self.searcher().search(
             query,
             k=k or self.options.search.k,
             mode=mode or self.options.search.mode,
@@ -258,6 +264,10 @@ class Engine:
         if result.notice is None and result.mode != "keyword":
             return replace(result, notice=self._answering.other_model())
         return result
+
+    def searcher(self) -> Searcher:
+        """What answers queries on this thread, for whoever weighs the legs in other ways than the settings'."""
+        return self._answering.searcher()
 
     def search_many(
         self,
@@ -284,7 +294,7 @@ class Engine:
 
         Raises NoteError when the note is unknown or has no vectors.
         """
-        return self._answering.searcher().similar(note, k=k or self.options.search.k, hide_linked=hide_linked)
+        return self.searcher().similar(note, k=k or self.options.search.k, hide_linked=hide_linked)
 
     def backlinks(self, note: str) -> list[VaultLink]:
         """The links in other notes that lead to a file of the vault. Raises NoteError when there is no such file."""
@@ -366,7 +376,7 @@ class Engine:
     def close(self) -> None:
         """Release model, store, lock and files."""
         with self._writing:
-            self._close_ann()
+            self._close_store()
             self._lock.release()
         self._model.close()
         self._answering.close()

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from obsidian_indexer.store import process
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -48,3 +53,24 @@ def no_network() -> Iterator[None]:
         patch.setattr(socket.socket, "connect_ex", guarded)
         patch.setattr(socket, "getaddrinfo", no_lookup)
         yield
+
+
+class StoreThread(threading.Thread):
+    """What serves a vector store, in this process: Chroma is then imported once and not for every test.
+
+    It has what a handle needs of its process.
+    """
+
+    def __init__(self, connection: Connection, lock_file: Path, nice: int) -> None:
+        super().__init__(target=process.serve, args=(connection, lock_file), daemon=True)
+        self.start()
+
+    def kill(self) -> None:
+        """A thread ends when its connection is closed."""
+
+
+@pytest.fixture(autouse=True)
+def store_in_this_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only tests marked `store_process` start the vector store's process."""
+    if request.node.get_closest_marker("store_process") is None:
+        monkeypatch.setattr(process, "spawn", StoreThread)

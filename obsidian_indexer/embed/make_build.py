@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
@@ -15,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from obsidian_indexer import child
 from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.build import BuildKind, Job, Outcome
 from obsidian_indexer.embed.openvino_engine import OpenVinoEngine, compile_graph, cpu_threads, openvino, padded
@@ -24,7 +20,6 @@ from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
 from obsidian_indexer.events import CancelToken
 from obsidian_indexer.pace import Pace
-from obsidian_indexer.priority import lower_process
 
 # Fewer texts than this say too little of what the model will read.
 _FEWEST_TEXTS = 20
@@ -36,9 +31,8 @@ _PROBES = ("A note.", "블록에 링크하는 방법", "Links between notes make
 
 def run_job(job: Job, sender: Connection) -> None:
     """Do a job and send its `Outcome`; the entry point of the child process."""
-    _leave_the_terminal_alone()
-    lower_process(job.options.nice)
-    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
+    child.begin(job.options.nice)
+    child.silence()
     try:
         outcome = build(job)
     except UnsupportedModel as error:
@@ -193,20 +187,3 @@ def _nearest(vectors: NDArray[np.float32]) -> NDArray[np.intp]:
     similarity = vectors @ vectors.T
     np.fill_diagonal(similarity, -np.inf)
     return np.argsort(-similarity, axis=1)[:, :_NEIGHBOURS]
-
-
-def _leave_the_terminal_alone() -> None:
-    """Converters print bars and warnings; the screen belongs to the parent, and so does Ctrl+C."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    silence = os.open(os.devnull, os.O_WRONLY)
-    for descriptor in (1, 2):
-        with contextlib.suppress(OSError):
-            os.dup2(silence, descriptor)
-
-
-def _end_with_parent() -> None:
-    """A maker must not outlive a parent that was killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

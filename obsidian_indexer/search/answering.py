@@ -127,11 +127,13 @@ class Answering:
         return spec
 
     def _nearest(self, model: StoredModel, query: NDArray[np.float32], limit: int, scope: Scope) -> Mapping[int, float]:
-        """The chunks nearest to a query, by cosine: of a large vault the store's answer, where it is open here."""
+        """The chunks nearest to a query, by cosine: of a large vault the store's answer, where it can give one now."""
         catalog, ann = self._catalog(), self._ann()
         live = self._resident.now(catalog, model)
         if scope.everything and ann is not None and ann.model == model and len(live) > self._options.search.exact_below:
-            return ann.nearest_chunks(catalog, query, limit)
+            found = ann.nearest_chunks(catalog, query, limit)
+            if found is not None:
+                return found
         return live.nearest(query, limit, scope.note_ids, scope.chunk_ids)
 
     def _titles(

@@ -1,16 +1,12 @@
 """The vector store kept equal to the catalogue, at no embedding cost.
 
-`AnnIndex.open` trusts a folder only if it is as this program left it; else it is tried out in a child process, which
-may crash, and made anew from the catalogue when anything is amiss. `fill` brings in what is missing and takes out what
-no note holds any more.
+`AnnIndex.open` takes a folder only if it answers for its own rows; it is made anew from the catalogue when anything is
+amiss. `fill` brings in what is missing and takes out what no note holds any more.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,38 +15,55 @@ from numpy.typing import NDArray
 
 from obsidian_indexer.options import StoreOptions
 from obsidian_indexer.store.catalog import Catalog
-from obsidian_indexer.store.chroma import ChromaStore, key_prefix, library_version
+from obsidian_indexer.store.chroma import key_prefix, library_version
+from obsidian_indexer.store.process import StoreError, StoreProcess
 from obsidian_indexer.store.vectors import StoredModel
 
 _SELF_QUERIES = 32
-_PROBE_TIMEOUT_S = 120
 
 
 class AnnIndex:
-    """The active model's vectors in Chroma."""
+    """The active model's vectors in Chroma. Only the holder of the writer lock may open it."""
 
-    def __init__(self, store: ChromaStore, folder: Path, model: StoredModel, options: StoreOptions) -> None:
+    def __init__(self, store: StoreProcess, data_dir: Path, model: StoredModel, options: StoreOptions) -> None:
         self._store = store
-        self._folder = folder
+        self._data_dir = data_dir
         self.model = model
         self._options = options
 
     @classmethod
-    def open(cls, data_dir: Path, catalog: Catalog, model: StoredModel, options: StoreOptions) -> AnnIndex:
-        """Open the store of a model; one that does not answer for its own rows is dropped, to be filled again."""
-        folder = _folder(data_dir, catalog)
-        if not _trusted(folder, catalog, model, options):
-            folder = _fresh_folder(data_dir, catalog)
-        store = ChromaStore(folder, _collection_name(model), options)
-        keys, vectors = catalog.vectors.sample_stored(model, _SELF_QUERIES)
-        if store.count() < catalog.vectors.count(model.id, stored=True) or not store.answers(keys, vectors):
-            store.close()
-            folder = _fresh_folder(data_dir, catalog)
-            store = ChromaStore(folder, _collection_name(model), options)
-        with catalog.transaction():
-            # Until `close` records how the folder was left, another start must not trust it blindly.
-            catalog.set_meta("store_left_as", "")
-        return cls(store, folder, model, options)
+    def open(
+        cls, store: StoreProcess, data_dir: Path, catalog: Catalog, model: StoredModel, options: StoreOptions
+    ) -> AnnIndex:
+        """Open the store of a model; one that does not answer for its own rows is dropped, to be filled again.
+
+        Raises StoreError.
+        """
+        ann = cls(store, data_dir, model, options)
+        store.start()
+        if not ann._open_as_it_is(catalog):
+            ann._open_anew(catalog)
+        return ann
+
+    def _open_as_it_is(self, catalog: Catalog) -> bool:
+        """Open the folder as it lies, if it can be trusted."""
+        vectors, folder = catalog.vectors, _folder(self._data_dir, catalog)
+        # Rows that were never acknowledged may be all that a run left that was killed.
+        if not any(vectors.count(model.id, stored=True) for model in vectors.models()):
+            return False
+        if not folder.exists() or catalog.meta("store_version") != library_version():
+            return False
+        try:
+            self._store.open(folder, _collection_name(self.model), self._options)
+            whole = self._store.count() >= vectors.count(self.model.id, stored=True)
+            return whole and self._store.answers(*vectors.sample_stored(self.model, _SELF_QUERIES))
+        except StoreError:
+            return False
+
+    def _open_anew(self, catalog: Catalog) -> None:
+        """Start an empty folder."""
+        self._store.leave()
+        self._store.open(_fresh_folder(self._data_dir, catalog), _collection_name(self.model), self._options)
 
     def fill(self, catalog: Catalog, on_stored: Callable[[int], None], check: Callable[[], None]) -> None:
         """Write every missing vector in large batches and delete dead rows.
@@ -66,7 +79,8 @@ class AnnIndex:
                 catalog.vectors.mark_stored(self.model.id, dead, stored=False)
                 catalog.set_meta("store_deleted", str(deleted))
         if int(catalog.meta("store_deleted") or 0) > max(1000, self._options.rebuild_ratio * live):
-            self._rebuild(catalog)
+            # Deleted rows of an HNSW graph cost room and time for good.
+            self._open_anew(catalog)
         for keys, vectors in catalog.vectors.unstored(self.model, self._options.write_batch):
             check()
             self._store.put(keys, vectors)
@@ -74,32 +88,25 @@ class AnnIndex:
                 catalog.vectors.mark_stored(self.model.id, keys, stored=True)
             on_stored(len(keys))
 
-    def _rebuild(self, catalog: Catalog) -> None:
-        """Start an empty folder: deleted rows of an HNSW graph cost room and time for good."""
-        self._store.close()
-        self._folder = _fresh_folder(self._folder.parent.parent, catalog)
-        self._store = ChromaStore(self._folder, _collection_name(self.model), self._options)
+    def nearest_chunks(self, catalog: Catalog, vector: NDArray[np.float32], k: int) -> dict[int, float] | None:
+        """Cosines of the chunks of the k nearest texts, by id; texts that no note holds any more fall away here.
 
-    def query(self, vector: NDArray[np.float32], k: int) -> list[tuple[bytes, float]]:
-        """The k nearest texts as (first bytes of the key, cosine), nearest first. vector: float32[dim]."""
-        return [(key_prefix(row_id), similarity) for row_id, similarity in self._store.query(vector, k)]
-
-    def nearest_chunks(self, catalog: Catalog, vector: NDArray[np.float32], k: int) -> dict[int, float]:
-        """Cosines of the chunks of the k nearest texts, by id; texts that no note holds any more fall away here."""
+        None when the store cannot answer now: while it is written, and after a failure. vector: float32[dim].
+        """
+        try:
+            found = self._store.query(vector, k)
+        except StoreError:
+            return None
+        if found is None:
+            return None
         chunks: dict[int, float] = {}
-        for prefix, similarity in self.query(vector, k):
+        for row_id, similarity in found:
+            prefix = key_prefix(row_id)
             rows = catalog.connection.execute(
                 "SELECT id FROM chunks WHERE key >= ? AND key < ?", (prefix, prefix + b"\xff" * 17)
             )
             chunks.update({row[0]: similarity for row in rows})
         return chunks
-
-    def close(self, catalog: Catalog) -> None:
-        """Close the store and remember how its files were left."""
-        self._store.close()
-        with catalog.transaction():
-            catalog.set_meta("store_left_as", _state(self._folder))
-            catalog.set_meta("store_version", library_version())
 
 
 def _folder(data_dir: Path, catalog: Catalog) -> Path:
@@ -123,40 +130,3 @@ def _fresh_folder(data_dir: Path, catalog: Catalog) -> Path:
 
 def _collection_name(model: StoredModel) -> str:
     return f"v-{model.fingerprint[:32]}"
-
-
-def _state(folder: Path) -> str:
-    """Names, sizes and dates of the store's files."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return json.dumps([[str(f.relative_to(folder)), f.stat().st_size, f.stat().st_mtime_ns] for f in files])
-
-
-def _trusted(folder: Path, catalog: Catalog, model: StoredModel, options: StoreOptions) -> bool:
-    """Whether the store may be opened in this process."""
-    if not folder.exists():
-        return catalog.vectors.count(model.id, stored=True) == 0
-    if catalog.meta("store_version") not in (None, library_version()):
-        return False
-    if catalog.meta("store_left_as") == _state(folder):
-        return True
-    keys, vectors = catalog.vectors.sample_stored(model, _SELF_QUERIES)
-    if not keys:
-        return False
-    # A damaged graph can end the process it is read in, so a child reads it first.
-    request = {
-        "folder": str(folder),
-        "collection": _collection_name(model),
-        "keys": [key.hex() for key in keys],
-        "vectors": vectors.tolist(),
-    }
-    try:
-        child = subprocess.run(
-            [sys.executable, "-m", "obsidian_indexer.store.probe"],
-            input=json.dumps(request).encode(),
-            capture_output=True,
-            timeout=_PROBE_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return child.returncode == 0

@@ -31,7 +31,10 @@ class Machinery(Protocol):
         """Start loading the model in the background, for about so many tokens to come."""
 
     def ann(self, model: StoredModel) -> AnnIndex:
-        """The vector store of a model, open."""
+        """The vector store of a model, open. Raises StoreError."""
+
+    def start_store(self) -> None:
+        """Start what the vector store takes time to start, in the background."""
 
 
 def sticky_dtype(vectors: VectorTable, spec: ModelSpec, options: EmbedOptions) -> str | None:

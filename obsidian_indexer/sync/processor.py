@@ -238,6 +238,8 @@ class Processor:
         vectors = self._catalog.vectors
         work = workload(vectors, pending, self._on_event, self._pace.check, self._building)
         dtype = self._model.dtype if self._model else sticky_dtype(vectors, self._spec, self._options.embedding)
+        if pending.keys:
+            self._machinery.start_store()
         embedder = self._machinery.embedder(self._spec, dtype, work)
         self._pace.check()
         if self._model is None or self._model.dtype != embedder.engine.dtype:
@@ -314,11 +316,7 @@ class Processor:
             except (Cancelled, IndexerError):
                 raise
             except Exception as error:  # noqa: BLE001 - the store is a cache: the index is whole without it
-                self._on_event(
-                    NoticeEvent(
-                        f"The vector store could not be written ({type(error).__name__}); it is filled next time."
-                    )
-                )
+                self._on_event(NoticeEvent(f"The vector store could not be written ({error}); it is filled next time."))
             with self._catalog.transaction():
                 vectors.prune(model.id, _KEEP_UNUSED)
                 self._catalog.name_vectors.prune(model.id, _KEEP_UNUSED)

@@ -15,6 +15,7 @@ from typing import ClassVar
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.notifications import SeverityLevel
+from textual.reactive import var
 from textual.screen import Screen
 from textual.theme import Theme
 from textual.worker import Worker, WorkerState
@@ -78,6 +79,8 @@ class IndexerApp(App[int]):
         "tune": TuneScreen,
     }
 
+    refresh_hz: var[float] = var(10.0)
+
     def __init__(
         self,
         bridge: Bridge,
@@ -98,7 +101,6 @@ class IndexerApp(App[int]):
         self.restore_tuned = restore_tuned
         self.open_link = open_link
         self.edit_file = edit_file
-        self.refresh_hz = 10.0
         self.left_running = False
         self.interrupted = False
         self._on_ready = on_ready

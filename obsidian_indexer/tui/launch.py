@@ -41,8 +41,9 @@ def shorten_collections() -> None:
 
     def leave_out(phase: str, info: Mapping[str, int]) -> None:
         nonlocal modules_then
-        # Only after imports: what was left out is never collected, and the screens' own garbage is to be.
-        if phase == "stop" and info["generation"] == 2 and len(sys.modules) != modules_then:
+        # Before it walks, not after: the first one would stop the screen. And only after imports: what was left out is
+        # never collected, and the screens' own garbage is to be.
+        if phase == "start" and info["generation"] == 2 and len(sys.modules) != modules_then:
             modules_then = len(sys.modules)
             gc.freeze()
 

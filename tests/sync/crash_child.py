@@ -1,4 +1,7 @@
-"""An index run that kills itself before or after its n-th commit or store write; prints how many there were."""
+"""An index run that kills itself at its n-th step and prints how many there were.
+
+A step is before and after each commit, before each write to the store, while the store's process is at it, and after.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from obsidian_indexer.store.catalog import Catalog
-from obsidian_indexer.store.chroma import ChromaStore
+from obsidian_indexer.store.process import StoreProcess
 from obsidian_indexer.sync import write
 from tests.kit import open_engine
 
@@ -28,7 +32,8 @@ def step(stop_at: int) -> None:
 
 def main(vault: str, data_dir: str, stop_at: int) -> None:
     """Index with small batches, so that there are many steps to die at."""
-    transaction, put = Catalog.transaction, ChromaStore.put
+    transaction, put, poll = Catalog.transaction, StoreProcess.put, Connection.poll
+    putting = False
 
     @contextmanager
     def stepped(self: Catalog) -> Iterator[None]:
@@ -37,13 +42,22 @@ def main(vault: str, data_dir: str, stop_at: int) -> None:
             step(stop_at)
         step(stop_at)
 
-    def put_stepped(self: ChromaStore, *args: object) -> None:
+    def put_stepped(self: StoreProcess, *args: object) -> None:
+        nonlocal putting
         step(stop_at)
+        putting = True
         put(self, *args)  # type: ignore[arg-type]
+        putting = False
         step(stop_at)
 
+    def poll_stepped(self: Connection, *args: float) -> bool:
+        if putting:
+            step(stop_at)  # the rows are on their way; the process that writes them is left alone
+        return poll(self, *args)
+
     Catalog.transaction = stepped  # type: ignore[method-assign]
-    ChromaStore.put = put_stepped  # type: ignore[method-assign]
+    StoreProcess.put = put_stepped  # type: ignore[method-assign]
+    Connection.poll = poll_stepped  # type: ignore[method-assign]
     write.COMMIT_NOTES = 3
     with open_engine(Path(vault), Path(data_dir), batch_size=4) as engine:
         report = engine.index()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Footer
 from textual.worker import Worker, WorkerState
@@ -30,6 +31,7 @@ class BaseScreen(Screen[None]):
         super().__init__()
         self._offered: object = None
         self._covered = False
+        self._clock: Timer | None = None
 
     @property
     def indexer(self) -> IndexerApp:
@@ -52,8 +54,13 @@ class BaseScreen(Screen[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        """Start the clock."""
-        self.set_interval(1 / self.indexer.refresh_hz, self._on_clock)
+        """Start the clock; the rate is known, and may change, when the index has been opened under its settings."""
+        self.watch(self.indexer, "refresh_hz", self._set_clock)
+
+    def _set_clock(self, refresh_hz: float) -> None:
+        if self._clock is not None:
+            self._clock.stop()
+        self._clock = self.set_interval(1 / refresh_hz, self._on_clock)
 
     def on_screen_suspend(self) -> None:
         """Remember whether a panel took the front, or another screen."""
