@@ -1,4 +1,4 @@
-"""Writes the tables of docs/performance.md from the results that are kept: `python benchmarks/report.py`.
+"""Writes the tables of the docs from the results that are kept: `python benchmarks/report.py`.
 
 A table stands between `<!-- table NAME -->` and `<!-- end -->` and comes from benchmarks/results/NAME.json, as the
 benchmark NAME printed it. Names in the tables are those of the JSON.
@@ -19,6 +19,7 @@ from benchmarks.machine import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "performance.md"
+QUALITY = ROOT / "docs" / "search-quality.md"
 _PLACE = re.compile(r"<!-- table (\w+) -->\n.*?<!-- end -->", re.DOTALL)
 _HEAD = ("benchmark", "machine")
 Result = Mapping[str, Any]
@@ -105,9 +106,20 @@ def _contenders_table(result: Result) -> str:
     return f"{_columns(rows, 'contender')}{skipped}\n\n{_plain_table(rest)}"
 
 
+def _ablation_table(result: Result) -> str:
+    sets = result["sets"]
+    head = ["nDCG", *(f"{name} @{figures['cut']}" for name, figures in sets.items())]
+    ways = next(iter(sets.values()), {"ndcg": {}})["ndcg"]
+    rows = [[way, *(f"{figures['ndcg'][way]:.3f}" for figures in sets.values())] for way in ways]
+    asked = ["questions", *(_text(figures["questions"]) for figures in sets.values())]
+    rest = {"model": result["model"], "weights": result["weights"]}
+    return f"{grid(head, [*rows, asked])}\n\n{_plain_table(rest)}"
+
+
 _TABLES: dict[str, Callable[[Result], str]] = {
     "embed_throughput": _throughput_table,
     "index_vault": _contenders_table,
+    "ablation": _ablation_table,
 }
 
 
@@ -126,9 +138,10 @@ def _text(value: object) -> str:
 
 
 def main() -> None:
-    """Fill the page."""
+    """Fill the pages."""
     results = {file.stem: json.loads(file.read_text("utf-8")) for file in sorted(RESULTS.glob("*.json"))}
-    PAGE.write_text(fill(PAGE.read_text("utf-8"), results), "utf-8")
+    for page in (PAGE, QUALITY):
+        page.write_text(fill(page.read_text("utf-8"), results), "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Every benchmark of docs/performance.md, one after another, then its tables: `python benchmarks/run_all.py DATA_DIR`.
+"""Every benchmark of the docs, one after another, then its tables: `python benchmarks/run_all.py DATA_DIR`.
 
-DATA_DIR holds `vaults/obsidian-help/en` and `vaults/tldr` (folders of notes) and `ir/scifact` (a BEIR-style set). Each
-result is kept in benchmarks/results/NAME.json as soon as it is there; a benchmark that fails is named, its old result
-stays, and the rest goes on. `--only` runs some of them. The machine should do nothing else meanwhile.
+DATA_DIR holds `vaults/obsidian-help` (with `en` and `ko`) and `vaults/tldr` (folders of notes) and `ir/` with
+BEIR-style sets. Each result is kept in benchmarks/results/NAME.json as soon as it is there; a benchmark that fails is
+named, its old result stays, and the rest goes on. `--only` runs some of them. The machine should do nothing else
+meanwhile.
 """
 
 from __future__ import annotations
@@ -19,9 +20,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import report
 from benchmarks.machine import ROOT
 
+ABLATED = ("scifact", "cisi", "belebele-en", "belebele-ko", "korquad-dev", "welfare-ko")
+"""The sets that the legs are weighed on."""
+
 
 def commands(data: Path, peer_python: str) -> dict[str, list[str]]:
     """The arguments of each benchmark."""
+    sets = [str(data / "ir" / name) for name in ABLATED]
     manual, tldr = str(data / "vaults" / "obsidian-help" / "en"), str(data / "vaults" / "tldr")
     return {
         "embed_throughput": [manual, "--all"],
@@ -32,6 +37,7 @@ def commands(data: Path, peer_python: str) -> dict[str, list[str]]:
         "search_latency": [],
         "ui_stall": [manual],
         "cpu_cap": [manual],
+        "ablation": [*sets, "--manual", str(data / "vaults" / "obsidian-help")],
     }
 
 

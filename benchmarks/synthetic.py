@@ -2,7 +2,8 @@
 
 Words follow the Zipf-Mandelbrot law, as those of real text do; the most frequent English ones are its real function
 words. Two notes in three are English, one is Korean (stems with endings). A passage takes a part of its words from its
-note's topic, and its vector lies near that topic's centre. The same seed makes the same index.
+note's topic, and its vector lies near that topic's centre. Each note has a title of three words of its topic, embedded
+as well, and links to another note by two of them. The same seed makes the same index.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from obsidian_indexer.embed.spec import ModelSpec
-from obsidian_indexer.records import Chunk, FileStat, Note
+from obsidian_indexer.records import Chunk, FileStat, Link, Note
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.note_rows import make_rows
 from obsidian_indexer.store.notes import IndexedNote
+from obsidian_indexer.vault.names import names_of
 
 _SEED, _COMMIT_CHUNKS = 7, 8192
 _VOCABULARY, _TOPICS, _TOPIC_WORDS, _TOPIC_SHARE = 60_000, 300, 400, 0.3
@@ -53,6 +55,7 @@ class Corpus:
 
     def __init__(self, dim: int) -> None:
         self._rng = np.random.default_rng(_SEED)
+        self._link_rng = np.random.default_rng((_SEED, 1))
         self._languages = (_english(self._rng), _korean(self._rng))
         self._topic_words = self._rng.integers(100, _VOCABULARY, (_TOPICS, _TOPIC_WORDS))
         common = self._rng.standard_normal(dim)
@@ -99,8 +102,14 @@ class Corpus:
             key = hashlib.sha256(f"{number} {seq} {text}".encode()).hexdigest()
             chunks.append(Chunk(path, seq, (title,), seq + 1, seq + 1, text, text, length, key))
         tags = ("work",) * (number % 10 == 0) + ("project/rare",) * (number % 1000 == 1)
-        note = Note(path, hashlib.sha256(path.encode()).hexdigest(), title, tags=tags)
-        return IndexedNote(FileStat(path, 1, 1), 2, "synthetic", make_rows(note, tuple(chunks)))
+        note = Note(path, hashlib.sha256(path.encode()).hexdigest(), title, tags=tags, links=self._links(number, topic))
+        names = names_of(note, lambda texts: [len(text.split()) for text in texts], 2)
+        return IndexedNote(FileStat(path, 1, 1), 2, "synthetic", make_rows(note, tuple(chunks), names=names))
+
+    def _links(self, number: int, topic: int) -> tuple[Link, ...]:
+        target = f"note{int(self._link_rng.integers(0, number + 1))}"
+        text = self._text(self._link_rng, 2, topic, korean=number % 3 == 2)
+        return (Link(target, None, None, text, embed=False, line=1),)
 
     def _vectors(self, n: int, topic: int) -> NDArray[np.float32]:
         noise = self._rng.standard_normal((n, self._centres.shape[1]), np.float32)
@@ -124,6 +133,9 @@ def write_index(vault: Path, data_dir: Path, spec: ModelSpec, dtype: str, dim: i
                     catalog.notes.replace(item)
                 keys = [row[-1] for item, _ in notes for row in item.rows.chunks]
                 catalog.vectors.add(model.id, keys, np.concatenate([vectors for _, vectors in notes]))
+                # A title stands where the first passage of its note does.
+                titles = [(row[3], vectors[0]) for item, vectors in notes for row in item.rows.names if row[3]]
+                catalog.name_vectors.add(model.id, [key for key, _ in titles], np.array([first for _, first in titles]))
 
 
 def _batches(

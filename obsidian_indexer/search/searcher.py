@@ -71,6 +71,23 @@ class Meaning:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A query with all that the legs found for it, ready to be weighed.
+
+    `weights` are as the query leaves them: without what the model cannot say of it. `notice` is what the reader should
+    know, `corrected` the words searched for where they are not those of the query.
+    """
+
+    query: Query
+    selection: Selection
+    found: Found
+    places: Places
+    weights: Weights
+    notice: str | None
+    corrected: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Row:
     """What is shown of a place. `note_id` of a file without passages is its place; dates are ns since 1970."""
 
@@ -125,38 +142,49 @@ class Searcher:
         plain: bool = False,
         sort: str | None = None,
         rerank: bool | None = None,
-        weights: Weights | None = None,
     ) -> SearchResult:
         """The k best notes (or passages, with group 'chunk') for a query.
 
         With `plain`, query and mode are taken at their word: no operators, no leg that stands in for another. `sort` is
         the order where the query names none. `rerank` is whether a reranker reads the best results; None leaves it to
-        the settings, which rerank all but a search by keyword. `weights` take the place of those of the settings.
-        Raises QueryError.
+        the settings, which rerank all but a search by keyword. Raises QueryError.
         """
         started = time.perf_counter()
-        query = (plain_query if plain else parse_query)(clean_text(text))
-        corrected = self._corrected(query)
-        query = replace(query, words=corrected.words if corrected else query.words, sort=query.sort or sort)
-        selection = select(self._catalog.connection, query.condition)
-        scope = selection.scope
-        found, weights, notice = self._find(query, scope, mode, weights or Weights.of(self._options), plain=plain)
-        fused = weigh(found, Places.of(self._catalog, found, scope), weights)
+        asked = self.gather(text, mode=mode, plain=plain, sort=sort)
+        query = asked.query
+        fused = weigh(asked.found, asked.places, asked.weights)
         reranked = None
         if rerank or (rerank is None and mode != "keyword" and self._reranker is not None):
             fused, reranked = self._reranked(query.words, fused, k, group)
-        fused = named_first(self._catalog, query, fused, scope)
-        order = self._order(query, fused, selection)
+        fused = named_first(self._catalog, query, fused, asked.selection.scope)
+        order = self._order(query, fused, asked.selection)
         hits = self._hits(query, order, fused, k, group, explain)
-        said = corrected.notice if corrected else None
         return SearchResult(
             query=text,
             mode=mode,
             took_ms=round((time.perf_counter() - started) * 1000, 2),
             model=self._meaning.model.name if self._meaning else None,
             hits=tuple(hits),
-            notice=" ".join(filter(None, (said, query.remark, notice, reranked))) or None,
-            corrected=corrected.words if corrected else None,
+            notice=" ".join(filter(None, (asked.notice, reranked))) or None,
+            corrected=asked.corrected,
+        )
+
+    def gather(self, text: str, *, mode: str, plain: bool = False, sort: str | None = None) -> Asked:
+        """A query read, corrected and looked up by the legs of a mode; see `search`. Raises QueryError."""
+        query = (plain_query if plain else parse_query)(clean_text(text))
+        corrected = self._corrected(query)
+        query = replace(query, words=corrected.words if corrected else query.words, sort=query.sort or sort)
+        selection = select(self._catalog.connection, query.condition)
+        found, weights, notice = self._find(query, selection.scope, mode, plain=plain)
+        said = (corrected.notice if corrected else None, query.remark, notice)
+        return Asked(
+            query,
+            selection,
+            found,
+            Places.of(self._catalog, found, selection.scope),
+            weights,
+            " ".join(filter(None, said)) or None,
+            corrected.words if corrected else None,
         )
 
     def _corrected(self, query: Query) -> Correction | None:
@@ -172,10 +200,9 @@ class Searcher:
 
         return correct(self._catalog.connection, query.words, self._vocabulary, is_word)
 
-    def _find(
-        self, query: Query, scope: Scope, mode: str, weights: Weights, *, plain: bool
-    ) -> tuple[Found, Weights, str | None]:
+    def _find(self, query: Query, scope: Scope, mode: str, *, plain: bool) -> tuple[Found, Weights, str | None]:
         """What the legs of a mode find, the weights they have then, and what the reader should know."""
+        weights = Weights.of(self._options)
         if not query.words:
             return Found(), weights, None
         if mode == "keyword":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from benchmarks.report import PAGE, RESULTS, fill, flatten, render
+from benchmarks.report import PAGE, QUALITY, RESULTS, fill, flatten, render
 from benchmarks.run_all import commands
 
 MACHINE = {
@@ -62,14 +62,30 @@ def test_contenders_stand_below_each_other_and_the_skipped_are_named() -> None:
     assert "| times_faster.peer | 10.0 |" in table
 
 
+def test_an_ablation_has_a_row_for_each_way_and_a_column_for_each_set() -> None:
+    figures = {"questions": 100, "cut": 5, "ndcg": {"all": 0.8, "links": 0.25}}
+    result = {
+        "benchmark": "ablation",
+        "machine": MACHINE,
+        "model": "a model",
+        "weights": {"titles": 0.1},
+        "sets": {"one": figures, "two": {**figures, "cut": 10, "ndcg": {"all": 0.5, "links": 0.0}}},
+    }
+    table = render(result)
+    assert "| nDCG | one @5 | two @10 |" in table
+    assert "| all | 0.800 | 0.500 |" in table
+    assert "| links | 0.250 | 0.000 |" in table
+    assert "| weights.titles | 0.1 |" in table
+
+
 def test_the_page_has_a_place_for_every_benchmark_that_is_run_and_for_no_other() -> None:
-    places = re.findall(r"<!-- table (\w+) -->", PAGE.read_text("utf-8"))
+    places = re.findall(r"<!-- table (\w+) -->", PAGE.read_text("utf-8") + QUALITY.read_text("utf-8"))
     assert sorted(places) == sorted(commands(RESULTS, "python"))
 
 
 def test_the_page_shows_the_results_that_are_kept() -> None:
     import json
 
-    page = PAGE.read_text("utf-8")
     results = {file.stem: json.loads(file.read_text("utf-8")) for file in RESULTS.glob("*.json")}
-    assert fill(page, results) == page
+    for page in (PAGE.read_text("utf-8"), QUALITY.read_text("utf-8")):
+        assert fill(page, results) == page
