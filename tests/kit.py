@@ -15,6 +15,7 @@ from obsidian_indexer.embed.tokens import TokenIds
 from obsidian_indexer.engine import Engine
 from obsidian_indexer.events import EventSink, ignore_event
 from obsidian_indexer.options import ChunkOptions, EmbedOptions, Options, WatchOptions
+from obsidian_indexer.store import schema
 from obsidian_indexer.store.catalog import Catalog
 
 HANG_GUARD_S = 60.0
@@ -68,6 +69,15 @@ def indexed_content(data_dir: Path) -> set[tuple[str, str]]:
                 "JOIN notes n ON n.id = t.note_id WHERE t.key IS NOT NULL"
             )
         )
+
+
+def forget_names(data_dir: Path) -> None:
+    """Make an index one of the layout before names and link texts were kept."""
+    with Catalog.open(data_dir) as catalog:
+        for table in ("names", "anchors", "anchor_terms", "name_vectors"):
+            catalog.connection.execute(f"DROP TABLE {table}")
+        before = schema.MIGRATIONS.index(schema.Migration(schema._NAMES, reparse=True))
+        catalog.connection.execute(f"PRAGMA user_version={before}")
 
 
 def assert_same_as_fresh(vault: Path, data_dir: Path, scratch: Path, *, boilerplate_notes: int = 10) -> None:

@@ -50,7 +50,8 @@ def test_the_semantic_leg_tells_its_cosine(engine: Engine) -> None:
     hit = engine.search("hard water", mode="semantic", explain=True).hits[0]
     assert hit.explanation is not None
     assert hit.similarity is not None
-    assert hit.explanation.legs[-1].detail == f"cosine {hit.similarity:.3f}"
+    details = {evidence.leg: evidence.detail for evidence in hit.explanation.legs}
+    assert details["semantic"] == f"cosine {hit.similarity:.3f}"
 
 
 def test_the_terms_add_up_to_the_passages_bm25(engine: Engine, place: Path) -> None:

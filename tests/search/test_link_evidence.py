@@ -10,9 +10,7 @@ import pytest
 
 from obsidian_indexer.engine import Engine
 from obsidian_indexer.records import Evidence, Hit
-from obsidian_indexer.store import schema
-from obsidian_indexer.store.catalog import Catalog
-from tests.kit import open_engine, options_for, write_vault
+from tests.kit import forget_names, open_engine, options_for, write_vault
 
 NOTES = {
     "Roaster.md": "---\ntags: [kit]\n---\nA drum, a fan and a coil.\n\n" + "It hums for twelve minutes. " * 30 + "\n",
@@ -125,11 +123,7 @@ def test_an_index_made_before_gets_names_and_links_without_embedding(tmp_path: P
     vault = write_vault(tmp_path / "vault", NOTES)
     with open_engine(vault, tmp_path / "index") as engine:
         engine.index()
-    with Catalog.open(tmp_path / "index") as catalog:
-        for table in ("names", "anchors", "anchor_terms"):
-            catalog.connection.execute(f"DROP TABLE {table}")
-        before = schema.MIGRATIONS.index(schema.Migration(schema._NAMES, reparse=True))
-        catalog.connection.execute(f"PRAGMA user_version={before}")
+    forget_names(tmp_path / "index")
     with open_engine(vault, tmp_path / "index") as engine:
         assert found_by_link(engine, "old machine") == {}
         report = engine.index()

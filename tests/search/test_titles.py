@@ -10,9 +10,8 @@ import pytest
 
 from obsidian_indexer.engine import Engine
 from obsidian_indexer.records import Evidence, Hit
-from obsidian_indexer.store import schema
 from obsidian_indexer.store.catalog import Catalog
-from tests.kit import ScriptedEngine, open_engine, options_for, write_vault
+from tests.kit import ScriptedEngine, forget_names, open_engine, options_for, write_vault
 
 BODY = "Unrelated words fill this body. " * 20
 NOTES = {
@@ -132,11 +131,7 @@ def test_an_index_made_before_gets_its_names_in_the_next_run(
 ) -> None:
     with open_engine(vault, tmp_path / "index") as engine:
         engine.index()
-    with Catalog.open(tmp_path / "index") as catalog:
-        for table in ("names", "anchors", "anchor_terms", "name_vectors"):
-            catalog.connection.execute(f"DROP TABLE {table}")
-        before = schema.MIGRATIONS.index(schema.Migration(schema._NAMES, reparse=True))
-        catalog.connection.execute(f"PRAGMA user_version={before}")
+    forget_names(tmp_path / "index")
     with open_engine(vault, tmp_path / "index") as engine:
         assert engine.search("mill coffee teeth", mode="semantic").hits
         read = scripted.n_texts
