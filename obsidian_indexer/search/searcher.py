@@ -38,6 +38,8 @@ from obsidian_indexer.store.vectors import StoredModel
 
 # Below this share of known letters the model reads a query letter by letter, and its vector says next to nothing.
 _COVERED = 0.5
+# Names that are looked at: each may bring in a note that no other leg found, whose first passage is then looked up.
+_TITLES = 50
 # Rows are read this many at a time, until enough notes are found.
 _PAGE = 24
 # Enough of a note to tell its script.
@@ -239,7 +241,7 @@ class Searcher:
         except IndexerError as error:
             return Meant(weights.by_words(), notice=f"Results are by keyword: {error}")
         cosines = meaning.nearest(vector, self._options.candidates, scope)
-        titles = meaning.titles(vector, self._options.candidates, scope)
+        titles = meaning.titles(vector, _TITLES, scope)
         if embedder.tokenizer.coverage(query.words) >= _COVERED:
             return Meant(weights, cosines, titles)
         notice = _unknown_script(meaning.model.name, "so keywords lead")

@@ -58,7 +58,8 @@ def test_every_mode_finds_the_documents(collection: Path, options: Options) -> N
     assert report.modes["keyword"].questions == 4
     # The queries' quotes, signs and colons are words like others: no filter hides an answer.
     assert report.modes["keyword"].hit_at_1 == 1.0
-    assert report.modes["hybrid"].hit_at_1 == 1.0
+    # The fake model likes names and passages by chance.
+    assert report.modes["hybrid"].recall_at_10 == 1.0
     assert report.modes["semantic"].recall_at_10 == 1.0
     assert report.modes["keyword"].ndcg_at_10 == pytest.approx(1.0)
 
