@@ -10,6 +10,7 @@ import pytest
 
 from obsidian_indexer.errors import ModelError, VaultError
 from obsidian_indexer.events import NoticeEvent
+from obsidian_indexer.tui.screens.menu import MenuScreen
 from tests.tui.conftest import RunApp
 from tests.tui.fake_engine import STATUS, FakeEngine
 
@@ -65,6 +66,14 @@ async def test_the_first_frame_does_not_wait_for_the_engine(run_app: RunApp) -> 
         await stage.assert_shown("Loading the model")
         gate.set()
         await stage.assert_shown("all-MiniLM-L6-v2 · torch")
+
+
+async def test_a_screen_that_was_there_before_the_settings_draws_at_their_rate(run_app: RunApp) -> None:
+    async with run_app() as stage:
+        screen = stage.app.screen
+        assert isinstance(screen, MenuScreen)
+        rate = stage.engine.options.ui.refresh_hz
+        await stage.until(lambda: screen._clock is not None and screen._clock._interval == 1 / rate)
 
 
 async def test_notices_and_a_foreign_writer_are_shown(run_app: RunApp) -> None:
