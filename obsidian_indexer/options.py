@@ -62,7 +62,7 @@ class EmbedOptions:
     """Which model turns passages into vectors, on what, and in what batches."""
 
     model: str = setting(
-        "default", "'default' (the index's own; all-MiniLM-L6-v2 for a new one), a hub name, a folder, 'fake[:DIM]'."
+        "default", "'default' (the index's own; MiniLM-L6-ko-en for a new one), a hub name, a folder, 'fake[:DIM]'."
     )
     allow_download: bool = setting(False, "Let a hub model that is not on this machine be fetched.")
     trust_remote_code: bool = setting(False, "Run Python code that comes inside a model's folder.")

@@ -469,7 +469,10 @@ class TunedStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The health of an index. `last_index` is ISO 8601 UTC or None; `writer` names the process that holds the lock."""
+    """The health of an index. `last_index` is ISO 8601 UTC or None; `writer` names the process that holds the lock.
+
+    `offered_model` is the bundled model that an index made with another bundled one may be changed to.
+    """
 
     vault: str
     data_dir: str
@@ -488,3 +491,4 @@ class Status:
     engine: EngineStatus | None = None
     int8: Int8Check | None = None
     tuned: TunedStatus | None = None
+    offered_model: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from training.invented import mark
 from training.invented import sentences as invented_sentences
 from training.passages import glue
-from training.table import HeldOut, Pair, choose, read_mixture, read_pairs, write_pairs
+from training.table import HeldOut, Pair, choose, read_mixture, read_pairs, sources, write_pairs
 
 _DEV = 1000
 _SEED = 7
@@ -47,6 +48,8 @@ def table(work: Path, pairs: Path, held_out: tuple[Path, ...]) -> None:
     random.Random(_SEED).shuffle(chosen)
     write_pairs(work / "dev.jsonl", chosen[:_DEV])
     write_pairs(work / "sentences.jsonl", chosen[_DEV:])
+    made = {"chosen": len(chosen), "left_out": dict(left_out), "sources": sources(chosen)}
+    (work / "table.json").write_text(json.dumps(made, indent=2, ensure_ascii=False), "utf-8")
     click.echo(json.dumps({"chosen": len(chosen), "left_out": dict(left_out)}))
 
 
@@ -166,8 +169,24 @@ def evaluate(work: Path, teacher: str, model: str, folders: tuple[Path, ...], ma
         figures["titles"] = titles(manual, model, keep)
     dev = list(read_pairs(work / "dev.jsonl"))
     figures["teacher"] = against_teacher(dev, [p.en for p in dev], model, teacher, work / "teacher" / "engines")
-    (work / "evaluation.json").write_text(json.dumps(figures, indent=2), "utf-8")
+    (work / f"evaluation-{Path(model).name}.json").write_text(json.dumps(figures, indent=2), "utf-8")
     click.echo(json.dumps(figures, indent=2))
+
+
+@main.command()
+@_WORK
+@_TEACHER
+@click.option("--model", type=click.Path(exists=True, path_type=Path), required=True, help="Folder of the model.")
+def card(work: Path, teacher: str, model: Path) -> None:
+    """Write the model's card from what `table` chose and what `evaluate` measured, of the model and of its teacher."""
+    from training.card import render
+
+    def read(name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((work / name).read_text("utf-8"))
+        return found
+
+    own, original = read(f"evaluation-{model.name}.json"), read(f"evaluation-{Path(teacher).name}.json")
+    (model / "README.md").write_text(render(read("table.json"), own, original), "utf-8")
 
 
 def _agreement(model, texts, window: int) -> dict[str, float]:  # type: ignore[no-untyped-def]

@@ -26,6 +26,7 @@ def export(state: dict[str, Any], tokenizer: Path, teacher: Path, target: Path) 
         name: value.to(torch.float16).contiguous() for name, value in state.items() if "position_ids" not in name
     }
     save_file(weights, target / _WEIGHTS, metadata={"format": "pt"})
+    (target / _WEIGHTS).chmod(0o644)
     shutil.copyfile(tokenizer, target / "tokenizer.json")
     shutil.copyfile(teacher / "1_Pooling" / "config.json", target / "1_Pooling" / "config.json")
     _write(target / "config.json", _network(teacher, len(state["embeddings.word_embeddings.weight"])))

@@ -24,12 +24,13 @@ _MAX_CHARS = 1200
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One text in both languages, with where it comes from."""
+    """One text in both languages, with where it comes from and on what terms."""
 
     en: str
     ko: str
     source: str
     domain: str
+    licence: str = ""
 
 
 def read_mixture(file: Path = MIXTURE) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def read_pairs(file: Path) -> Iterator[Pair]:
     with lzma.open(file, "rt", encoding="utf-8") if file.suffix == ".xz" else file.open(encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
-            yield Pair(_tidy(row["en"]), _tidy(row["ko"]), row["source"], row["domain"])
+            yield Pair(_tidy(row["en"]), _tidy(row["ko"]), row["source"], row["domain"], row.get("licence", ""))
 
 
 def write_pairs(file: Path, pairs: Iterable[Pair]) -> None:
@@ -128,3 +129,9 @@ def choose(
         chosen += found[:cap]
     generator.shuffle(chosen)
     return chosen, left_out
+
+
+def sources(pairs: Iterable[Pair]) -> list[tuple[str, str, int]]:
+    """Source, licence and number of pairs, the largest first; sentences aligned within documents count with these."""
+    counted = Counter((pair.source.removesuffix("(dp)"), pair.licence) for pair in pairs if pair.licence)
+    return [(source, licence, n) for (source, licence), n in counted.most_common()]

@@ -146,6 +146,7 @@ def status_object(status: Status, *, notes: bool = False) -> dict[str, object]:
         "engine": status.engine,
         "int8": status.int8,
         "tuned": status.tuned,
+        "offered_model": status.offered_model,
     }
     return shown | {"entries": status.entries} if notes else shown
 

@@ -168,6 +168,8 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
     for model in status.models:
         active = " (active)" if model.active else ""
         yield "model", f"{model.name}{active}: {plural(model.vectors, 'vector')} of {model.dim}"
+    if status.offered_model is not None:
+        yield "offered", f"{status.offered_model}: 'index --model {status.offered_model}' changes to it"
     if status.engine is not None:
         engine = status.engine
         yield "engine", f"{engine.name} on {engine.device}, {engine.dtype}" if engine.name else engine.dtype

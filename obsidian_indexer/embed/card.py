@@ -48,6 +48,12 @@ def scripts_of(folder: Path) -> frozenset[str] | None:
     return frozenset(found | {"LATIN"})
 
 
+def share_read(text: str, scripts: frozenset[str]) -> float:
+    """Share of the letters outside ASCII that are of these scripts; 1.0 where there are none."""
+    letters = [char for char in text if not char.isascii() and char.isalpha()]
+    return sum(script(letter) in scripts for letter in letters) / len(letters) if letters else 1.0
+
+
 def script(letter: str) -> str:
     """The script of a letter, as `scripts_of` names it; '' for one without a name."""
     return unicodedata.name(letter, "").partition(" ")[0]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from obsidian_indexer.embed.card import script, scripts_of
+from obsidian_indexer.embed.card import scripts_of, share_read
 from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.word_counts import word_counts
 from obsidian_indexer.errors import ModelError
@@ -100,11 +100,11 @@ class FastTokenizer:
 
     def coverage(self, text: str) -> float:
         """Share of the letters outside ASCII of the model's languages, or in pieces of two characters or more."""
+        if self._scripts is not None:
+            return share_read(text, self._scripts)
         letters = {i for i, char in enumerate(text) if not char.isascii() and char.isalpha()}
         if not letters:
             return 1.0
-        if self._scripts is not None:
-            return sum(script(text[i]) in self._scripts for i in letters) / len(letters)
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         known: set[int] = set()
         for token, (start, end) in zip(encoding.tokens, encoding.offsets, strict=True):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from obsidian_indexer.embed.batch import Embedder
+from obsidian_indexer.embed.bundled import bundled_reader
 from obsidian_indexer.embed.rerank import Reranker
 from obsidian_indexer.embed.tokens import TextTokenizer
 from obsidian_indexer.errors import IndexerError, NoteError
@@ -244,7 +245,7 @@ class Searcher:
         titles = meaning.titles(vector, _TITLES, scope)
         if embedder.tokenizer.coverage(query.words) >= _COVERED:
             return Meant(weights, cosines, titles)
-        notice = _unknown_script(meaning.model.name, "so keywords lead")
+        notice = _unknown_script(meaning.model.name, query.words, "so keywords lead")
         return Meant(weights.unsure(), cosines, titles, notice)
 
     def _reranked(self, words: str, fused: Fused, k: int, group: str) -> tuple[Fused, str | None]:
@@ -298,15 +299,19 @@ class Searcher:
         hits = self._hits(Query(path, ""), fused.ranking, fused, k, "note", explain=False)
         took = round((time.perf_counter() - started) * 1000, 2)
         name = self._meaning.model.name
-        notice = None if self._covers_note(row[0]) else _unknown_script(name, "so likeness says little")
+        sample = self._sample(row[0])
+        notice = None if self._covers(sample) else _unknown_script(name, sample, "so likeness says little")
         return SearchResult(path, "similar", took, name, tuple(hits), notice)
 
-    def _covers_note(self, note_id: int) -> bool:
-        """Whether the model knows the script that a note is mostly written in; a missing model is no reason to warn."""
+    def _sample(self, note_id: int) -> str:
+        """The beginning of a note."""
         texts = self._catalog.connection.execute(
             "SELECT text FROM chunks WHERE note_id=? ORDER BY seq LIMIT 5", (note_id,)
         ).fetchall()
-        sample = " ".join(row[0] for row in texts)[:_COVERAGE_CHARS]
+        return " ".join(row[0] for row in texts)[:_COVERAGE_CHARS]
+
+    def _covers(self, sample: str) -> bool:
+        """Whether the model knows the script that a text is mostly written in; a missing model is no reason to warn."""
         try:
             foreign = sum(not char.isascii() for char in sample if char.isalpha())
             mostly_foreign = 2 * foreign > sum(char.isalpha() for char in sample)
@@ -373,8 +378,11 @@ class Searcher:
         return found | {place: _Row(place, file.path, file.title, (), 1, 1, "") for place, file in bare.items()}
 
 
-def _unknown_script(model: str, consequence: str) -> str:
-    return (
-        f"The model {model} does not know this script, {consequence}. For meaning, set embedding.model to a "
-        "multilingual one such as intfloat/multilingual-e5-small or BAAI/bge-m3."
+def _unknown_script(model: str, text: str, consequence: str) -> str:
+    bundled = bundled_reader(text)
+    cure = (
+        f"run 'index --model {bundled}', which comes with the program"
+        if bundled
+        else "set embedding.model to a multilingual one such as intfloat/multilingual-e5-small or BAAI/bge-m3"
     )
+    return f"The model {model} does not know this script, {consequence}. For meaning, {cure}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from obsidian_indexer.embed.build import Builds
+from obsidian_indexer.embed.bundled import successor
 from obsidian_indexer.options import Options
 from obsidian_indexer.records import FileStat, IgnoredFile, ModelStatus, NoteEntry, Status
 from obsidian_indexer.store.catalog import Catalog
@@ -50,6 +51,7 @@ def read_status(catalog: Catalog, options: Options, builds: Builds, *, writer: s
         engine=engine_of(catalog, active),
         int8=int8_check(builds, active),
         tuned=tuned_status(catalog),
+        offered_model=successor(active.name) if active and options.embedding.model == "default" else None,
     )
 
 

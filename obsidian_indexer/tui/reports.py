@@ -92,6 +92,8 @@ def status_rows(status: Status, model_line: str, now: datetime) -> list[Row]:
         active = Content.styled("  active", "$text-success") if model.active else Content("")
         text = f"{clean_line(model.name)} · {model.dim} dimensions · {count(model.vectors, 'vector')}"
         rows.append(Row(Content.styled("• ", "$text-accent"), Content.assemble(text, active)))
+    if status.offered_model is not None:
+        rows.append(fact("Offered", f"{status.offered_model}, with the setting embedding.model"))
     rows += _computing(status, now)
     rows += [plain(), section("Store"), fact("Kind", clean_line(status.store_kind))]
     rows.append(fact("Vectors", f"{status.store_vectors:,}"))

@@ -93,6 +93,7 @@ def test_status_tells_the_engine_its_check_and_what_tuning_found(program: Any) -
         whole = engine.status(notes=False)
         told = replace(
             whole,
+            offered_model="MiniLM-L6-ko-en",
             engine=EngineStatus("openvino", "cpu", "int8"),
             int8=Int8Check(None, 0.99812, 0.9902, 0.953, 180, 14.6, "2024-02-01T09:00:00+00:00"),
             tuned=TunedStatus("2024-02-01T09:00:00+00:00", "openvino", "int8", 1024, 403.2),
@@ -102,6 +103,7 @@ def test_status_tells_the_engine_its_check_and_what_tuning_found(program: Any) -
     program.prepare = prepare
     shown = json.loads(program("status", "--json").out)
     assert shown["engine"] == {"name": "openvino", "device": "cpu", "dtype": "int8"}
+    assert shown["offered_model"] == "MiniLM-L6-ko-en"
     assert shown["int8"] == {
         "refused": None, "mean_cosine": 0.99812, "worst_cosine": 0.9902, "top10_overlap": 0.953, "passages": 180,
         "build_seconds": 14.6, "made": "2024-02-01T09:00:00+00:00",
@@ -112,6 +114,7 @@ def test_status_tells_the_engine_its_check_and_what_tuning_found(program: Any) -
     }  # fmt: skip
     lines = program("status").out.splitlines()
     assert any(line.split(maxsplit=1) == ["engine", "openvino on cpu, int8"] for line in lines)
+    assert any("'index --model MiniLM-L6-ko-en' changes to it" in line for line in lines)
     assert any("mean cosine 0.9981, worst 0.9902, 95% of top ten the same" in line for line in lines)
     assert any("180 passages compared, made in 15 s" in line for line in lines)
     assert any("openvino in int8, batches of 1,024 tokens, 403 chunks/s" in line for line in lines)

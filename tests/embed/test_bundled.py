@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from pathlib import Path
 
 import pytest
 
 from obsidian_indexer.embed.bundled import SUMS, bundled_model, check_sums
 from obsidian_indexer.embed.card import script, scripts_of
+from obsidian_indexer.embed.spec import resolve_model
+from obsidian_indexer.embed.tokens import load_tokenizer
 from obsidian_indexer.errors import ModelError
+from obsidian_indexer.options import EmbedOptions
 
 
 def write_model(folder: Path) -> None:
@@ -45,7 +49,20 @@ def test_the_default_names_a_bundled_model_and_a_hub_name_does_not() -> None:
     assert default is not None
     assert (default[1] / "tokenizer.json").exists()
     assert bundled_model(default[0]) == default
+    check_sums(default[1])
+    english = bundled_model("all-MiniLM-L6-v2")
+    assert english is not None
+    assert english[0] == "all-MiniLM-L6-v2"
     assert bundled_model("intfloat/multilingual-e5-small") is None
+
+
+def test_english_is_tokenised_by_both_bundled_models_alike_and_korean_in_far_fewer_pieces() -> None:
+    ours, english = (load_tokenizer(resolve_model(EmbedOptions(model=m))) for m in ("default", "all-MiniLM-L6-v2"))
+    prose = ["Émile's café — “déjà vu”, 3.14 naïve co-operation", "snake_case HTTPServer [[Link|text]] #tag/sub 🙂"]
+    assert ours.encode(prose) == english.encode(prose)
+    korean = ["옵시디언에서 노트와 노트를 서로 연결하는 방법을 알려 주세요"]
+    assert ours.count(korean)[0] * 2 <= english.count(korean)[0]
+    assert ours.count([unicodedata.normalize("NFD", korean[0])]) == ours.count(korean)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def folder(tmp_path: Path, bundled: ModelSpec) -> Path:
 
 
 def test_the_default_is_the_bundled_model(bundled: ModelSpec) -> None:
-    assert bundled.name == "all-MiniLM-L6-v2"
+    assert bundled.name == "MiniLM-L6-ko-en"
     assert bundled.max_tokens == 256
     assert (bundled.query_prompt, bundled.document_prompt) == ("", "")
 

@@ -152,18 +152,51 @@ def test_without_the_model_keywords_answer_and_say_so(tmp_path: Path) -> None:
         assert "by keyword" in (result.notice or "")
 
 
-def test_the_bundled_model_says_when_it_does_not_know_the_script(tmp_path: Path) -> None:
+def test_the_english_model_says_when_it_does_not_know_the_script_and_names_one_that_does(tmp_path: Path) -> None:
     vault = write_vault(tmp_path / "vault", NOTES)
-    with open_engine(vault, tmp_path / "index", model="default", device="cpu") as engine:
+    with open_engine(vault, tmp_path / "index", model="all-MiniLM-L6-v2", device="cpu") as engine:
         engine.index()
         korean = engine.search("블록을 연결하는 방법")
         assert korean.hits[0].path == "일기/옵시디언.md"
         assert "does not know this script" in (korean.notice or "")
+        assert "index --model MiniLM-L6-ko-en" in (korean.notice or "")
+        assert "multilingual-e5-small" in (engine.search("どうやって").notice or "")
         assert "does not know this script" in (engine.similar("일기/김장.md").notice or "")
         assert engine.similar("Coffee/Water.md").notice is None
         english = engine.search("what to do when the pile stinks")
         assert english.notice is None
         assert english.hits[0].path == "Garden/Compost.md"
+
+
+def test_the_default_model_answers_in_korean_and_across_the_languages(tmp_path: Path) -> None:
+    vault = write_vault(tmp_path / "vault", NOTES)
+    with open_engine(vault, tmp_path / "index", model="default", device="cpu") as engine:
+        engine.index()
+        for question, answer in (
+            ("더미에서 냄새가 나면 어떻게 하나요", "Garden/Compost.md"),
+            ("what to do when the pile stinks", "Garden/Compost.md"),
+            ("connecting blocks with links", "일기/옵시디언.md"),
+        ):
+            result = engine.search(question, mode="semantic")
+            assert result.notice is None
+            assert result.hits[0].path == answer
+
+
+def test_an_index_keeps_the_model_it_was_made_with_and_is_offered_the_default(tmp_path: Path) -> None:
+    vault = write_vault(tmp_path / "vault", NOTES)
+    with open_engine(vault, tmp_path / "index", model="all-MiniLM-L6-v2", device="cpu") as engine:
+        made = engine.index()
+        assert engine.status().offered_model is None, "chosen by name"
+    with open_engine(vault, tmp_path / "index", model="default", device="cpu") as engine:
+        assert engine.index().embedded == 0
+        status = engine.status()
+        assert [(m.name, m.active) for m in status.models] == [("all-MiniLM-L6-v2", True)]
+        assert status.offered_model == "MiniLM-L6-ko-en"
+    with open_engine(vault, tmp_path / "index", model="MiniLM-L6-ko-en", device="cpu") as engine:
+        assert engine.index().embedded == made.embedded
+    with open_engine(vault, tmp_path / "index", model="default", device="cpu") as engine:
+        assert engine.index().embedded == 0
+        assert engine.status().offered_model is None
 
 
 @given(st.text(), st.text(max_size=30), st.integers(40, 300))

@@ -143,6 +143,7 @@ async def test_status_shows_the_engine_the_int8_check_and_the_tuning(run_app: Ru
     def prepare(engine: FakeEngine) -> None:
         engine.status_answer = replace(
             STATUS,
+            offered_model="MiniLM-L6-ko-en",
             engine=EngineStatus("openvino", "cpu", "int8"),
             int8=Int8Check("its mean cosine is too low", 0.9281, 0.9002, 0.713, 180, 14.6, None),
             tuned=TunedStatus("2024-02-01T09:00:00+00:00", "openvino", "bfloat16", 1024, 403.2),
@@ -153,6 +154,7 @@ async def test_status_shows_the_engine_the_int8_check_and_the_tuning(run_app: Ru
         await stage.assert_shown("openvino on cpu · int8")
         text = stage.screen_text()
         for piece in (
+            "MiniLM-L6-ko-en, with the setting embedding.model",
             "not used: its mean cosine is too low",
             "mean cosine 0.9281, worst 0.9002, 71% of top ten the same",
             "180 passages compared, made in 15 s",
