@@ -103,7 +103,7 @@ def _load(work: Path, name: str) -> tuple[list[Pair], np.ndarray]:
 @_WORK
 @_TEACHER
 @click.option(
-    "--steps", default=6000, show_default=True, help="Steps in all; a file named `finish` in run/ ends earlier."
+    "--steps", default=3800, show_default=True, help="Steps in all; a file named `finish` in run/ ends earlier."
 )
 @click.option("--run", "name", default="run", show_default=True)
 def distil(work: Path, teacher: str, steps: int, name: str) -> None:

@@ -33,19 +33,19 @@ _EXACT_BELOW, _STEP = 40, 8
 class Recipe:
     """All that shapes a run. Tokens are counted without padding, of which there is none."""
 
-    batch_tokens: int = 1024
+    batch_tokens: int = 768
     batches_per_step: int = 4
     english_share: float = 0.2
-    network_rate: float = 7e-5
+    network_rate: float = 1e-4
     rows_rate: float = 1e-3
     warmup_steps: int = 100
-    steps: int = 6000
-    decay_share: float = 0.3
+    steps: int = 3800
+    decay_share: float = 0.737
     relation_weight: float = 0.3
     relation_scale: float = 20.0
     window: int = 256
     seed: int = 7
-    save_every: int = 100
+    save_every: int = 200
 
 
 @dataclass(frozen=True, slots=True)
