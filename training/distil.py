@@ -154,7 +154,8 @@ class Run:
 
     def _decay_steps(self) -> int:
         assert self._decay_from is not None
-        return max(1, int(self._decay_from * self.recipe.decay_share / (1 - self.recipe.decay_share)))
+        in_proportion = int(self._decay_from * self.recipe.decay_share / (1 - self.recipe.decay_share))
+        return max(1, min(in_proportion, self.recipe.steps - self._decay_from))
 
     def _told(self) -> bool:
         return (self.folder / "finish").exists()
