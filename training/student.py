@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,6 +129,23 @@ def new_student(
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
     return model
+
+
+def moved_back(state: Mapping[str, torch.Tensor], teacher: Path, share: float) -> dict[str, torch.Tensor]:
+    """A student's weights with its network, not its rows, that share of the way back to the teacher's.
+
+    Wortsman et al. 2022, "Robust fine-tuning of zero-shot models": what the steps of training have in common stays,
+    much of their noise goes.
+    """
+    from safetensors.torch import load_file
+
+    original = load_file(teacher / "model.safetensors")
+    moved = dict(state)
+    for name, value in state.items():
+        of_teacher = original.get(name, original.get(f"bert.{name}"))
+        if of_teacher is not None and of_teacher.is_floating_point() and "word_embeddings" not in name:
+            moved[name] = (1 - share) * value + share * of_teacher.to(value.dtype)
+    return moved
 
 
 def embed(model: BertModel, ids: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
