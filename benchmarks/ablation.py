@@ -86,8 +86,11 @@ def ways(full: Weights) -> dict[str, Way]:
 def rank(catalog: Catalog, asked: Asked, way: Way, full: Weights) -> list[str]:
     """Paths of the notes, best first, as this way of weighing ranks them."""
     # What the query itself made of the program's weights holds for others too, save for a leg alone.
-    unsure = asked.weights != full and not way.alone
-    fused = weigh(asked.found, asked.places, way.weights.unsure() if unsure else way.weights)
+    weights = way.weights
+    if not way.alone:
+        weights = weights.for_words(asked.query.words)
+        weights = weights.unsure() if asked.weights != full.for_words(asked.query.words) else weights
+    fused = weigh(asked.found, asked.places, weights)
     if way.named and not way.alone:
         fused = named_first(catalog, asked.query, fused, asked.selection.scope)
     places = [place for place in fused.ranking if fused.scores[place] > 0]

@@ -205,7 +205,7 @@ class Searcher:
 
     def _find(self, query: Query, scope: Scope, mode: str, *, plain: bool) -> tuple[Found, Weights, str | None]:
         """What the legs of a mode find, the weights they have then, and what the reader should know."""
-        weights = Weights.of(self._options)
+        weights = Weights.of(self._options).for_words(query.words)
         if not query.words:
             return Found(), weights, None
         if mode == "keyword":

@@ -17,11 +17,15 @@ from obsidian_indexer.search.fusion import Fused, Leg, WeightedLeg, fuse
 from obsidian_indexer.search.legs import NoteEvidence, Words, first_chunks, notes_of_chunks, spread
 from obsidian_indexer.search.scope import Scope
 from obsidian_indexer.store.catalog import Catalog
+from obsidian_indexer.store.terms import split_runs
 
 KEYWORD, SEMANTIC, TITLES, LINKS = "keyword", "semantic", "titles", "links"
 """The legs, as hits and explanations name them."""
 # A model that reads a query letter by letter still knows a name or number in it.
 _UNSURE = 0.05
+# Hangul, kana and Han are looked up by pairs of characters, which find a word within any other; what the words say is
+# then worth more, beside a model that is weaker there (docs/search-quality.md).
+_PAIRS_TELL = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,13 @@ class Weights:
     def of(cls, options: SearchOptions) -> Weights:
         """The weights that the settings name."""
         return cls(options.semantic_weight, options.title_weight, options.link_weight, options.whole_note_weight)
+
+    def for_words(self, words: str) -> Weights:
+        """These for a query: the semantic share goes down with the letters that are looked up in pairs."""
+        runs = split_runs(words)
+        n_letters = sum(len(run) for run, _ in runs)
+        paired = sum(len(run) for run, unspaced in runs if unspaced) / n_letters if n_letters else 0.0
+        return replace(self, semantic=self.semantic * (1 - _PAIRS_TELL * paired))
 
     def by_words(self) -> Weights:
         """These for a search by words alone."""
