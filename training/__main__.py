@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,6 @@ _WORK = click.option(
 _TEACHER = click.option(
     "--teacher", default="all-MiniLM-L6-v2", show_default=True, help="Name or folder of the teacher."
 )
-_BACK = click.option(
-    "--back", default=0.0, show_default=True, help="How far to move the network back to the teacher's, from 0 to 1."
-)
-
-
 @click.group()
 def main() -> None:
     """Teach a small English model another language."""
@@ -107,18 +101,16 @@ def _load(work: Path, name: str) -> tuple[list[Pair], np.ndarray]:
 @_WORK
 @_TEACHER
 @click.option(
-    "--steps", default=0, help="Steps in all, if not the recipe's; a file named `finish` in run/ ends earlier."
+    "--steps", default=3800, show_default=True, help="Steps in all; a file named `finish` in run/ ends earlier."
 )
 @click.option("--run", "name", default="run", show_default=True)
-@click.option("--after", help="A finished run to go on from with lower rates, its network moved back by `--back`.")
-@_BACK
-def distil(work: Path, teacher: str, steps: int, name: str, after: str | None, back: float) -> None:
+def distil(work: Path, teacher: str, steps: int, name: str) -> None:
     """Train. Stopped at any time, it goes on from the last save."""
     import torch
     from tokenizers import Tokenizer
 
-    from training.distil import AFTER, Recipe, Run, Texts
-    from training.student import moved_back, new_student
+    from training.distil import Recipe, Run, Texts
+    from training.student import new_student
 
     torch.manual_seed(_SEED)
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
@@ -128,12 +120,7 @@ def distil(work: Path, teacher: str, steps: int, name: str, after: str | None, b
     english = Texts([e.ids for e in tokenizer.encode_batch_fast([p.en for p in pairs])], vectors)
     click.echo(f"{len(pairs):,} texts, {sum(map(len, korean.ids)):,} Korean tokens")
     model = new_student(_folder(teacher), tokenizer, korean.ids[: len(sentences)], english.ids[: len(sentences)], _SEED)
-    recipe = Recipe()
-    if after is not None:
-        state = torch.load(work / after / "state.pt", weights_only=True)
-        model.load_state_dict(moved_back(state["model"], _folder(teacher), back))
-        recipe = AFTER
-    run = Run(model, _teacher_size(teacher), replace(recipe, steps=steps or recipe.steps), work / name)
+    run = Run(model, _teacher_size(teacher), Recipe(steps=steps), work / name)
     dev, dev_vectors = _load(work, "dev")
     unseen = Texts([e.ids for e in tokenizer.encode_batch_fast([p.ko for p in dev])], dev_vectors)
     plain = Texts([e.ids for e in tokenizer.encode_batch_fast([p.en for p in dev])], dev_vectors)
@@ -146,7 +133,9 @@ def distil(work: Path, teacher: str, steps: int, name: str, after: str | None, b
 @_WORK
 @_TEACHER
 @click.option("--run", "name", default="run", show_default=True)
-@_BACK
+@click.option(
+    "--back", default=0.65, show_default=True, help="How far to move the network back to the teacher's, from 0 to 1."
+)
 @click.option("--target", type=click.Path(path_type=Path), required=True, help="Folder of the model, made anew.")
 def export_model(work: Path, teacher: str, name: str, back: float, target: Path) -> None:
     """Write the trained student as a sentence-transformers folder."""

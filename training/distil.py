@@ -48,12 +48,6 @@ class Recipe:
     save_every: int = 200
 
 
-AFTER = Recipe(
-    network_rate=2e-5, rows_rate=5e-4, english_share=0.25, steps=800, warmup_steps=40, decay_share=0.94, seed=8
-)
-"""A second run from the end of a first one: rows settle on a network that was moved back."""
-
-
 @dataclass(frozen=True, slots=True)
 class Texts:
     """What is learnt: ids[i] is to get vectors[i] (float16[n, dim])."""

@@ -16,7 +16,7 @@ from obsidian_indexer.embed.spec import resolve_model
 from obsidian_indexer.options import EmbedOptions
 from training.distil import Recipe, Run, Texts, fitted_length, loss_of
 from training.export import export
-from training.student import companions_mean, embed
+from training.student import companions_mean, embed, moved_back
 from training.vocabulary import extend_tokenizer, learn_pieces
 
 ENGLISH = ["How do I link to a block?", "Naïve café, 10% off — don't!", "tokenisation of UNUSUAL words: xylophonists"]
@@ -128,3 +128,14 @@ def test_an_export_is_a_model_folder_that_gives_the_students_vectors(
         expected = embed(student.eval(), torch.tensor([tokenizer.encode(text).ids]))[0].numpy()
     found = loaded.encode(text, normalize_embeddings=True)
     assert float(found @ expected) > 0.9999
+
+
+def test_moving_back_meets_the_teacher_and_leaves_the_rows_as_they_were(teacher_folder: Path) -> None:
+    teacher = BertModel.from_pretrained(str(teacher_folder), dtype=torch.float32, add_pooling_layer=False)
+    original = teacher.state_dict()
+    trained = {name: value + 1 if value.is_floating_point() else value for name, value in original.items()}
+    half, whole = (moved_back(trained, teacher_folder, share) for share in (0.5, 1.0))
+    rows, matrix = "embeddings.word_embeddings.weight", "encoder.layer.0.attention.self.query.weight"
+    torch.testing.assert_close(half[matrix], original[matrix] + 0.5)
+    torch.testing.assert_close(whole[matrix], original[matrix])
+    assert torch.equal(whole[rows], trained[rows])
