@@ -56,6 +56,11 @@ def word_counts(tokenizer_json: str, count: CountTokens) -> WordCounts | None:
     """The faster count for a tokenizer, given as its own JSON; None where it does not cut as BERT's do."""
     described = json.loads(tokenizer_json)
     normalizer, cutter = described.get("normalizer") or {}, described.get("pre_tokenizer") or {}
+    if normalizer.get("type") == "Sequence":
+        normalizer, *others = normalizer["normalizers"] or [{}]
+        # Letters put together again: never with what a text is cut at, once accents are gone.
+        if any(other.get("type") != "NFC" for other in others):
+            return None
     like_bert = (
         normalizer.get("type") == "BertNormalizer"
         and normalizer.get("handle_chinese_chars") is True

@@ -67,8 +67,9 @@ def test_the_measure_of_a_text_is_what_the_model_reads(embedder: Embedder) -> No
         assert len(ids) == min(count + embedder.tokenizer.n_special, 256), text
 
 
-def test_the_model_knows_english_and_not_korean() -> None:
-    tokenizer = load_tokenizer(resolve_model(EmbedOptions()))
+@pytest.mark.parametrize(("model", "korean"), [("default", True), ("all-MiniLM-L6-v2", False)])
+def test_a_model_knows_the_scripts_it_was_made_for(model: str, korean: bool) -> None:
+    tokenizer = load_tokenizer(resolve_model(EmbedOptions(model=model)))
     assert tokenizer.coverage("how do I link a block") == 1.0
-    assert tokenizer.coverage("블록에 링크하는 방법") < 0.5
+    assert (tokenizer.coverage("블록에 링크하는 방법") == 1.0) is korean
     assert tokenizer.coverage("日本語のノート") < 0.5

