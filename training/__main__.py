@@ -23,6 +23,8 @@ _WORK = click.option(
 _TEACHER = click.option(
     "--teacher", default="all-MiniLM-L6-v2", show_default=True, help="Name or folder of the teacher."
 )
+
+
 @click.group()
 def main() -> None:
     """Teach a small English model another language."""
