@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -179,18 +178,15 @@ def evaluate(work: Path, teacher: str, model: str, folders: tuple[Path, ...], ma
 
 @main.command()
 @_WORK
-@_TEACHER
 @click.option("--model", type=click.Path(exists=True, path_type=Path), required=True, help="Folder of the model.")
-def card(work: Path, teacher: str, model: Path) -> None:
-    """Write the model's card from what `table` chose and what `evaluate` measured, of the model and of its teacher."""
+def card(work: Path, model: Path) -> None:
+    """Write the model's card from what `table` chose and what `evaluate` measured."""
     from training.card import render
 
-    def read(name: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((work / name).read_text("utf-8"))
-        return found
-
-    own, original = read(f"evaluation-{model.name}.json"), read(f"evaluation-{Path(teacher).name}.json")
-    (model / "README.md").write_text(render(read("table.json"), own, original), "utf-8")
+    table, measured = (
+        json.loads((work / name).read_text("utf-8")) for name in ("table.json", f"evaluation-{model.name}.json")
+    )
+    (model / "README.md").write_text(render(table, measured), "utf-8")
 
 
 def _agreement(model, texts, window: int) -> dict[str, float]:  # type: ignore[no-untyped-def]

@@ -10,14 +10,14 @@ from typing import Any
 TEMPLATE = Path(__file__).with_name("card.md")
 
 
-def render(table: Mapping[str, Any], model: Mapping[str, Any], teacher: Mapping[str, Any]) -> str:
-    """The card as Markdown. `table` is what `training table` wrote, the others what `training evaluate` wrote."""
+def render(table: Mapping[str, Any], model: Mapping[str, Any]) -> str:
+    """The card as Markdown. `table` is what `training table` wrote, `model` what `training evaluate` wrote."""
     return Template(TEMPLATE.read_text("utf-8")).substitute(
         sources=sources(table["sources"]),
         left_out="; ".join(f"{n:,} {reason}" for reason, n in table["left_out"].items()),
         pairs=f"{table['chosen']:,}",
-        collections=collections(model["sets"], teacher["sets"]),
-        titles=titles(model["titles"], teacher["titles"]),
+        collections=collections(model["sets"]),
+        titles=titles(model["titles"]),
         **{name: str(value) for name, value in model["teacher"].items()},
     )
 
@@ -27,27 +27,20 @@ def sources(rows: Sequence[Sequence[Any]]) -> str:
     return _table(("Source", "Licence", "Pairs"), [(source, licence, f"{n:,}") for source, licence, n in rows])
 
 
-def collections(model: Mapping[str, Any], teacher: Mapping[str, Any]) -> str:
-    """nDCG@10 by collection: by vectors alone for both models, by words, and by both."""
-
-    def score(of: Mapping[str, Any], mode: str) -> str:
-        return f"{of[mode]['ndcg_at_10']:.3f}"
-
+def collections(sets: Mapping[str, Any]) -> str:
+    """nDCG@10 by collection: by vectors alone, by words, and by both."""
     rows = [
-        (name, score(teacher[name], "semantic"), score(own, "semantic"), score(own, "keyword"), score(own, "hybrid"))
-        for name, own in model.items()
+        (name, *(f"{modes[mode]['ndcg_at_10']:.3f}" for mode in ("semantic", "keyword", "hybrid")))
+        for name, modes in sets.items()
     ]
-    return _table(("Collection", "MiniLM-L6, vectors", "this model, vectors", "words", "words and vectors"), rows)
+    return _table(("Collection", "vectors", "words", "words and vectors"), rows)
 
 
-def titles(model: Mapping[str, Any], teacher: Mapping[str, Any]) -> str:
+def titles(measured: Mapping[str, Any]) -> str:
     """hit@1 and hit@5 of Korean titles asked of an English manual."""
-    rows = [
-        (name, *(f"{of[mode][f'hit@{k}']:.2f}" for mode in ("semantic", "hybrid") for k in (1, 5)))
-        for name, of in (("MiniLM-L6", teacher), ("this model", model))
-    ]
+    cells = (f"{measured[mode][f'hit@{k}']:.2f}" for mode in ("semantic", "hybrid") for k in (1, 5))
     head = ("Korean titles → English manual", "vectors hit@1", "hit@5", "with words hit@1", "hit@5")
-    return _table(head, rows)
+    return _table(head, [(f"{measured['questions']} titles", *cells)])
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
