@@ -25,7 +25,7 @@ KEYWORD, SEMANTIC, TITLES, LINKS = "keyword", "semantic", "titles", "links"
 _UNSURE = 0.05
 # Hangul, kana and Han are looked up by pairs of characters, which find a word within any other; what the words say is
 # then worth more, beside a model that is weaker there (docs/search-quality.md).
-_PAIRS_TELL = 0.3
+_PAIRS_TELL = 0.4
 
 
 @dataclass(frozen=True, slots=True)
