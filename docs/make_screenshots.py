@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -137,6 +138,8 @@ def main() -> None:
             for row in settings.rows
         ]
         app = IndexerApp(bridge, settings_view=lambda: rows, save_setting=refuse)
+        # The headless screen has no error stream for it to inherit, once it runs.
+        resource_tracker.ensure_running()
         asyncio.run(take_all(app, vault))
         bridge.close(timeout_s=30)
 
