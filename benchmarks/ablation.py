@@ -66,18 +66,21 @@ class Way:
 
 def ways(full: Weights) -> dict[str, Way]:
     """All legs, each one left out, and each one alone."""
-    none = Weights(semantic=0.0, titles=0.0, links=0.0, whole_notes=0.0)
+    none = Weights(semantic=0.0, titles=0.0, links=0.0, whole_notes=0.0, note_meaning=0.0)
     return {
         "all": Way(full),
         "without passages by words": Way(replace(full, whole_notes=1.0)),
         "without notes by words": Way(replace(full, whole_notes=0.0)),
-        "without passages by meaning": Way(replace(full, semantic=0.0)),
+        "without meaning": Way(replace(full, semantic=0.0)),
+        "without passages by meaning": Way(replace(full, note_meaning=1.0)),
+        "without notes by meaning": Way(replace(full, note_meaning=0.0)),
         "without titles by meaning": Way(replace(full, titles=0.0)),
         "without links": Way(replace(full, links=0.0)),
         "without names first": Way(full, named=False),
         "passages by words": Way(none, alone=True),
         "notes by words": Way(replace(none, whole_notes=1.0), alone=True),
         "passages by meaning": Way(replace(none, semantic=1.0), alone=True),
+        "notes by meaning": Way(replace(none, semantic=1.0, note_meaning=1.0), alone=True),
         "titles by meaning": Way(replace(none, titles=1.0), alone=True),
         "links": Way(replace(none, links=1.0), alone=True),
     }

@@ -117,6 +117,9 @@ class SearchOptions:
         0.5, "Share of passages by meaning in the score; passages and notes by words have the rest.", ge=0.0, le=1.0
     )
     whole_note_weight: float = setting(0.6, "Of the score by words, the share of the whole note.", ge=0.0, le=1.0)
+    note_meaning_weight: float = setting(
+        0.3, "Of the score by meaning, the share of the whole note: the mean of its passages.", ge=0.0, le=1.0
+    )
     title_weight: float = setting(
         0.1, "Share, taken from all of these, of titles and aliases by meaning.", ge=0.0, le=0.5
     )

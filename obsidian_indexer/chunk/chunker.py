@@ -12,7 +12,7 @@ from obsidian_indexer.chunk.lead import is_empty, lead_without_title
 from obsidian_indexer.chunk.paths import heading_paths, related, shared_path
 from obsidian_indexer.records import Block, BlockKind, Chunk, Note
 
-CHUNKER_VERSION = "1"
+CHUNKER_VERSION = "2"
 """Changes whenever the same note would be cut differently; part of what identifies a set of vectors."""
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]
@@ -71,17 +71,19 @@ def chunk_note(
     limits: ChunkLimits,
     count_tokens: CountTokens,
     *,
+    title: str | None = None,
     boilerplate: frozenset[int] = frozenset(),
     special_tokens: int = 2,
 ) -> list[Chunk]:
     """The passages of `note` in reading order.
 
+    `title` begins the breadcrumb in place of the note's own; empty, the headings alone make it.
     `boilerplate` holds the `block_key`s of texts that stay in `text` but are not embedded; `special_tokens` is how many
     the model adds to each text. A note without blocks of its own gives one passage of its lead, an empty file none.
     """
     if not note.blocks and is_empty(note):
         return []
-    chunker = _Chunker(note, limits, count_tokens, special_tokens)
+    chunker = _Chunker(note, note.title if title is None else title, limits, count_tokens, special_tokens)
     pieces = chunker.pieces(boilerplate)
     return chunker.finish(chunker.rejoin(chunker.pack(pieces)))
 
@@ -89,7 +91,9 @@ def chunk_note(
 class _Chunker:
     """One note being cut, with the token counts of its title, lead and headings."""
 
-    def __init__(self, note: Note, limits: ChunkLimits, count_tokens: CountTokens, special_tokens: int) -> None:
+    def __init__(
+        self, note: Note, title: str, limits: ChunkLimits, count_tokens: CountTokens, special_tokens: int
+    ) -> None:
         self._note = note
         self._limits = limits
         self._count = count_tokens
@@ -98,7 +102,7 @@ class _Chunker:
         self._third = max(1, self._window // 3)
         self._part_tokens: dict[str, int] = {}
         self._crumb_tokens: dict[tuple[str, ...], int] = {}
-        self._title = " ".join(note.title.split())
+        self._title = " ".join(title.split())
         self._lead = lead_without_title(note) if limits.breadcrumb else note.lead.strip()
         self._lead_tokens = 0
 
@@ -270,8 +274,10 @@ class _Chunker:
         parts = [part for part in (crumb, passage.lead, *shown) if part]
         if parts:
             return "\n".join(parts)
-        n_title = self._part_tokens[self._title]
-        return self._title if n_title <= self._third else clip(self._title, n_title, self._third)
+        # Better a name that says nothing than no text at all.
+        name = " ".join(self._note.title.split())
+        (n_name,) = self._count([name])
+        return name if n_name <= self._third else clip(name, n_name, self._third)
 
     def _breadcrumb(self, path: tuple[str, ...], limit: int) -> tuple[str, bool]:
         """`Title > Heading > Heading`, shortened to about `limit` tokens, and whether it is whole."""
@@ -299,8 +305,8 @@ class _Chunker:
             return 0
         known = self._crumb_tokens.get(path)
         if known is None:
-            counts = [self._part_tokens[self._title], *(self._part_tokens.get(part, 0) for part in path)]
-            known = self._crumb_tokens[path] = sum(counts) + _SEPARATOR_TOKENS * (len(counts) - 1)
+            counts = [self._part_tokens.get(part, 0) for part in (self._title, *path) if part]
+            known = self._crumb_tokens[path] = sum(counts) + _SEPARATOR_TOKENS * max(0, len(counts) - 1)
         return known
 
     def _chunk(self, seq: int, passage: _Passage, embedded: str, n_tokens: int) -> Chunk:

@@ -20,7 +20,7 @@ from obsidian_indexer.errors import ModelError
 from obsidian_indexer.options import Options
 from obsidian_indexer.search.legs import NoteEvidence, find_titles
 from obsidian_indexer.search.scope import Scope
-from obsidian_indexer.search.searcher import Meaning, Searcher
+from obsidian_indexer.search.searcher import Cosines, Meaning, Searcher
 from obsidian_indexer.search.spelling import ResidentVocabulary
 from obsidian_indexer.store.ann import AnnIndex
 from obsidian_indexer.store.catalog import Catalog
@@ -126,15 +126,17 @@ class Answering:
             )
         return spec
 
-    def _nearest(self, model: StoredModel, query: NDArray[np.float32], limit: int, scope: Scope) -> Mapping[int, float]:
-        """The chunks nearest to a query, by cosine: of a large vault the store's answer, where it can give one now."""
+    def _nearest(
+        self, model: StoredModel, query: NDArray[np.float32], limit: int, scope: Scope
+    ) -> tuple[Cosines, Cosines]:
+        """The chunks nearest to a query, and their notes: of a large vault those the store names, where it can now."""
         catalog, ann = self._catalog(), self._ann()
-        live = self._resident.now(catalog, model)
+        live, found = self._resident.now(catalog, model), None
         if scope.everything and ann is not None and ann.model == model and len(live) > self._options.search.exact_below:
             found = ann.nearest_chunks(catalog, query, limit)
-            if found is not None:
-                return found
-        return live.nearest(query, limit, scope.note_ids, scope.chunk_ids)
+        if found is None:
+            found = live.nearest(query, limit, scope.note_ids, scope.chunk_ids)
+        return found, live.whole_notes(query, found)
 
     def _titles(
         self, model: StoredModel, query: NDArray[np.float32], limit: int, scope: Scope

@@ -46,18 +46,22 @@ _PAGE = 24
 # Enough of a note to tell its script.
 _COVERAGE_CHARS = 2000
 
-Nearest = Callable[[NDArray[np.float32], int, Scope], Mapping[int, float]]
-"""For a query (float32[dim], unit length), the chunks nearest to it, at most so many: cosines by chunk id."""
+Cosines = Mapping[int, float]
+Nearest = Callable[[NDArray[np.float32], int, Scope], tuple[Cosines, Cosines]]
+"""For a query (float32[dim], unit length), the chunks nearest to it, at most so many: cosines by chunk id, and the mean
+cosines of their notes, by note id.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """What meaning found: cosines by chunk id, notes by their names, the weights as that leaves them, and what the
-    reader should know.
+    """What meaning found: cosines by chunk id and by note id, notes by their names, the weights as that leaves them,
+    and what the reader should know.
     """
 
     weights: Weights
-    cosines: Mapping[int, float] = field(default_factory=dict)
+    cosines: Cosines = field(default_factory=dict)
+    note_cosines: Cosines = field(default_factory=dict)
     titles: Mapping[int, NoteEvidence] = field(default_factory=dict)
     notice: str | None = None
 
@@ -218,7 +222,8 @@ class Searcher:
             weights = weights.by_meaning()
         elif mode == "semantic":
             found = self._by_words(query, scope)
-        return replace(found, cosines=meant.cosines, titles=meant.titles), weights, meant.notice
+        found = replace(found, cosines=meant.cosines, note_cosines=meant.note_cosines, titles=meant.titles)
+        return found, weights, meant.notice
 
     def _by_words(self, query: Query, scope: Scope) -> Found:
         return Found(
@@ -241,12 +246,12 @@ class Searcher:
             vector = embedder.embed_query(query.words)
         except IndexerError as error:
             return Meant(weights.by_words(), notice=f"Results are by keyword: {error}")
-        cosines = meaning.nearest(vector, self._options.candidates, scope)
+        cosines, of_notes = meaning.nearest(vector, self._options.candidates, scope)
         titles = meaning.titles(vector, _TITLES, scope)
         if embedder.tokenizer.coverage(query.words) >= _COVERED:
-            return Meant(weights, cosines, titles)
+            return Meant(weights, cosines, of_notes, titles)
         notice = _unknown_script(meaning.model.name, query.words, "so keywords lead")
-        return Meant(weights.unsure(), cosines, titles, notice)
+        return Meant(weights.unsure(), cosines, of_notes, titles, notice)
 
     def _reranked(self, words: str, fused: Fused, k: int, group: str) -> tuple[Fused, str | None]:
         """The best results in the reranker's order, or as they were with the reason why."""

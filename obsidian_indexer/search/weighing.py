@@ -1,9 +1,11 @@
 """What the legs found made one ranking: the weight of each leg is here and nowhere else.
 
-    score = titles·t + links·l + (1 − titles − links) · (semantic·m + (1 − semantic) · best-divided(
-                (1 − whole_notes)·p + whole_notes·n))
+    score = titles·t + links·l + (1 − titles − links) · (
+                semantic · spread((1 − note_meaning)·c + note_meaning·m)
+                + (1 − semantic) · best-divided((1 − whole_notes)·p + whole_notes·n))
 
-with p, n: BM25 of passage and whole note; m: cosine of the passage; t, l: what titles and links say of the note.
+with p, n: BM25 of passage and whole note; c: cosine of the passage, m: mean cosine of its note's passages; t, l: what
+titles and links say of the note.
 """
 
 from __future__ import annotations
@@ -33,18 +35,26 @@ class Weights:
     """How much each leg counts, each in [0, 1].
 
     `titles` and `links` are shares of the whole score; `semantic` is the semantic leg's share of the rest, the keyword
-    leg has what that leaves. `whole_notes` is the share of whole notes within the keyword leg.
+    leg has what that leaves. `whole_notes` is the share of whole notes within the keyword leg, `note_meaning` that
+    within the semantic leg.
     """
 
     semantic: float
     titles: float
     links: float
     whole_notes: float
+    note_meaning: float
 
     @classmethod
     def of(cls, options: SearchOptions) -> Weights:
         """The weights that the settings name."""
-        return cls(options.semantic_weight, options.title_weight, options.link_weight, options.whole_note_weight)
+        return cls(
+            options.semantic_weight,
+            options.title_weight,
+            options.link_weight,
+            options.whole_note_weight,
+            options.note_meaning_weight,
+        )
 
     def for_words(self, words: str) -> Weights:
         """These for a query: the semantic share goes down with the letters that are looked up in pairs."""
@@ -70,11 +80,13 @@ class Weights:
 class Found:
     """What the legs found for one query, before any weight is put on it.
 
-    `cosines` are those of passages with the query, by chunk id; `titles` and `links` are by note id.
+    `cosines` are those of passages with the query, by chunk id, `note_cosines` the means of their notes, by note id;
+    `titles` and `links` are by note id.
     """
 
     words: Words = field(default_factory=Words)
     cosines: Mapping[int, float] = field(default_factory=dict)
+    note_cosines: Mapping[int, float] = field(default_factory=dict)
     titles: Mapping[int, NoteEvidence] = field(default_factory=dict)
     links: Mapping[int, NoteEvidence] = field(default_factory=dict)
 
@@ -101,7 +113,7 @@ def weigh(found: Found, places: Places, weights: Weights) -> Fused:
     return fuse(
         [
             WeightedLeg(KEYWORD, rest * (1 - weights.semantic), _keyword_leg(found.words, places, weights.whole_notes)),
-            WeightedLeg(SEMANTIC, rest * weights.semantic, _semantic_leg(found.cosines, places)),
+            WeightedLeg(SEMANTIC, rest * weights.semantic, _semantic_leg(found, places, weights.note_meaning)),
             WeightedLeg(TITLES, weights.titles, _note_leg(found.titles, places)),
             WeightedLeg(LINKS, weights.links, _note_leg(found.links, places)),
         ]
@@ -118,10 +130,13 @@ def _keyword_leg(words: Words, places: Places, whole_notes: float) -> Leg:
     return Leg.ranked({place: score / best for place, score in scores.items()}, {}, terms=words.terms)
 
 
-def _semantic_leg(cosines: Mapping[int, float], places: Places) -> Leg:
-    """Passages by cosine with the query. Scores run from 0 at the last candidate to 1 at the best."""
-    there = {place: cosine for place, cosine in cosines.items() if place in places.note_of}
-    return Leg.ranked(spread(there), there)
+def _semantic_leg(found: Found, places: Places, note_meaning: float) -> Leg:
+    """Passages by cosine with the query, and their notes. Scores run from 0 at the last candidate to 1 at the best."""
+    there = {place: cosine for place, cosine in found.cosines.items() if place in places.note_of}
+    whole = {place: found.note_cosines.get(places.note_of[place], cosine) for place, cosine in there.items()}
+    mixed = {place: (1 - note_meaning) * cosine + note_meaning * whole[place] for place, cosine in there.items()}
+    details = {place: f"cosine {cosine:.3f}, its note {whole[place]:.3f}" for place, cosine in there.items()}
+    return Leg.ranked(spread(mixed), there, details=details)
 
 
 def _note_leg(evidence: Mapping[int, NoteEvidence], places: Places) -> Leg:

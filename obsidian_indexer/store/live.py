@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +25,14 @@ _BELOW_EVERY_COSINE = -2.0
 class LiveVectors:
     """Row i of each array is one chunk; a later change of the catalogue leaves a value of this class as it was.
 
-    vectors: float32[n, dim], unit length; chunk_ids, note_ids: int64[n]; gone: int64[m], rows that are not to be found.
+    vectors: float32[n, dim], unit length; chunk_ids, note_ids, n_tokens: int64[n]; gone: int64[m], rows that are not
+    to be found.
     """
 
     vectors: NDArray[np.float32]
     chunk_ids: Ids
     note_ids: Ids
+    n_tokens: Ids
     gone: Ids
 
     def __len__(self) -> int:
@@ -53,16 +55,28 @@ class LiveVectors:
             rows = _rows_among(self.chunk_ids, chunk_ids)
         elif note_ids is not None:
             rows = _rows_among(self.note_ids, note_ids)
-        if rows is None or len(rows) > _FEW * len(self.vectors):
-            cosines = self.vectors @ query
-            cosines[self.gone] = _BELOW_EVERY_COSINE
-            rows, cosines = (np.arange(len(cosines)), cosines) if rows is None else (rows, cosines[rows])
-        else:
-            rows = np.setdiff1d(rows, self.gone, assume_unique=True)
-            cosines = self.vectors[rows] @ query
+        rows, cosines = self._compare(query, rows)
         best = np.argpartition(cosines, -limit)[-limit:] if len(cosines) > limit else np.arange(len(cosines))
         best = best[cosines[best] > _BELOW_EVERY_COSINE]
         return dict(zip(self.chunk_ids[rows[best]].tolist(), cosines[best].tolist(), strict=True))
+
+    def whole_notes(self, query: NDArray[np.float32], chunk_ids: Collection[int]) -> dict[int, float]:
+        """The notes of some chunks, by id: the mean cosine of all chunks of each with a query, weighted by tokens."""
+        notes = np.unique(self.note_ids[_rows_among(self.chunk_ids, chunk_ids)])
+        rows, cosines = self._compare(query, np.flatnonzero(np.isin(self.note_ids, notes)))
+        there = cosines > _BELOW_EVERY_COSINE
+        at, n_tokens = np.searchsorted(notes, self.note_ids[rows[there]]), self.n_tokens[rows[there]]
+        sums, totals = np.bincount(at, cosines[there] * n_tokens, len(notes)), np.bincount(at, n_tokens, len(notes))
+        return dict(zip(notes.tolist(), (sums / np.maximum(totals, 1)).tolist(), strict=True))
+
+    def _compare(self, query: NDArray[np.float32], rows: Ids | None) -> tuple[Ids, NDArray[np.float32]]:
+        """Rows and their cosines with a query, all without `rows`; those that are gone are left out or below all."""
+        if rows is None or len(rows) > _FEW * len(self.vectors):
+            cosines = self.vectors @ query
+            cosines[self.gone] = _BELOW_EVERY_COSINE
+            return (np.arange(len(cosines)), cosines) if rows is None else (rows, cosines[rows])
+        rows = np.setdiff1d(rows, self.gone, assume_unique=True)
+        return rows, self.vectors[rows] @ query
 
 
 Table = Callable[[Catalog], TextVectors]
@@ -123,7 +137,8 @@ class _Held:
                 chunk_of[rows], used = order[first[more] + sharing], rows.stop
                 sharing += 1
         held = chunk_of[:used]
-        return cls(LiveVectors(room[:used], chunks.ids[held], chunks.note_ids[held], held[:0]), starts[held], room)
+        live = LiveVectors(room[:used], chunks.ids[held], chunks.note_ids[held], chunks.n_tokens[held], held[:0])
+        return cls(live, starts[held], room)
 
     def renewed(self, table: TextVectors, model: StoredModel) -> _Held:
         """What is held, without the rows whose chunk changed or went, and with the new ones read."""
@@ -151,11 +166,11 @@ class _Held:
         live, used = self.live, len(self.live.chunk_ids)
         gone = np.flatnonzero(~same)
         if used + count <= len(self.room) and len(gone) <= _SPARE * used:
-            return _Held(LiveVectors(live.vectors, live.chunk_ids, live.note_ids, gone), self.keys, self.room)
+            return _Held(replace(live, gone=gone), self.keys, self.room)
         rows = np.flatnonzero(same)
         room = _room(len(rows) + count, self.room.shape[1])
         np.take(self.room, rows, axis=0, out=room[: len(rows)])
-        moved = LiveVectors(room[: len(rows)], live.chunk_ids[rows], live.note_ids[rows], gone[:0])
+        moved = LiveVectors(room[: len(rows)], live.chunk_ids[rows], live.note_ids[rows], live.n_tokens[rows], gone[:0])
         return _Held(moved, self.keys[rows], room)
 
     def and_also(self, chunks: TextKeys, new: Ids, vectors: NDArray[np.float32]) -> _Held:
@@ -166,6 +181,7 @@ class _Held:
             self.room[: used + len(new)],
             np.concatenate([live.chunk_ids, chunks.ids[new]]),
             np.concatenate([live.note_ids, chunks.note_ids[new]]),
+            np.concatenate([live.n_tokens, chunks.n_tokens[new]]),
             live.gone,
         )
         return _Held(grown, np.concatenate([self.keys, chunks.starts[new]]), self.room)

@@ -187,6 +187,12 @@ CREATE TABLE name_vectors(
 );
 """
 
+# The whole of a note is weighed by the length of its texts, read for every chunk at once too.
+_LENGTHS_OF_TEXTS = """
+DROP INDEX chunks_note;
+CREATE INDEX chunks_note ON chunks(note_id, key, n_tokens);
+"""
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(_INITIAL),
     Migration(_EXACT_FILTERS, reparse=True),
@@ -196,6 +202,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(_NAMES, reparse=True),
     Migration(_ANCHORS, reparse=True),
     Migration(_NAME_VECTORS, reparse=True),
+    Migration(_LENGTHS_OF_TEXTS),
 )
 
 

@@ -56,10 +56,11 @@ class PendingTexts:
 
 @dataclass(frozen=True, slots=True)
 class TextKeys:
-    """Every embedded text of a kind: ids, note_ids: int64[n]; `keys` are their keys, joined in the same order."""
+    """Every embedded text of a kind: ids, note_ids, n_tokens: int64[n]; `keys` are theirs, joined in the same order."""
 
     ids: NDArray[np.int64]
     note_ids: NDArray[np.int64]
+    n_tokens: NDArray[np.int64]
     keys: bytes
 
     def key(self, i: int) -> bytes:
@@ -138,14 +139,14 @@ class TextVectors:
 
     def keys(self) -> TextKeys:
         """Every text that is embedded, with its key."""
-        cursor = self._db.execute(f"SELECT id, note_id, key FROM {self._TEXTS} WHERE key IS NOT NULL")
-        ids, note_ids, keys = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], []
+        cursor = self._db.execute(f"SELECT id, note_id, n_tokens, key FROM {self._TEXTS} WHERE key IS NOT NULL")
+        numbers, keys = [np.zeros((3, 0), np.int64)], []
         while rows := cursor.fetchmany(_READ_ROWS):
-            text_ids, notes, page = zip(*rows, strict=True)
-            ids.append(np.array(text_ids, np.int64))
-            note_ids.append(np.array(notes, np.int64))
+            *columns, page = zip(*rows, strict=True)
+            numbers.append(np.array(columns, np.int64))
             keys.append(b"".join(page))
-        return TextKeys(np.concatenate(ids), np.concatenate(note_ids), b"".join(keys))
+        ids, note_ids, n_tokens = np.concatenate(numbers, axis=1)
+        return TextKeys(ids, note_ids, n_tokens, b"".join(keys))
 
     def pages(self, model: StoredModel) -> Iterator[tuple[NDArray[np.uint64], Halves]]:
         """All vectors of a model, also of texts that no note holds any more, with the starts of their keys."""

@@ -12,6 +12,7 @@ from obsidian_indexer.options import Options
 from obsidian_indexer.records import Chunk, Link, Note
 from obsidian_indexer.sync.prepare import chunk_limits
 from obsidian_indexer.vault.links import LinkIndex, resolve_subpath
+from obsidian_indexer.vault.names import telling_title
 from obsidian_indexer.vault.read import parse_file
 from obsidian_indexer.vault.scan import list_attachments, read_file
 from obsidian_indexer.vault.settings import read_settings
@@ -37,7 +38,8 @@ class NoteInspector:
         """A note, its chunks, and for each of its links where it leads. Raises NoteError."""
         note = self._note(path)
         limits = chunk_limits(self._options.chunking, self._spec)
-        chunks = chunk_note(note, limits, self._tokenizer.count, special_tokens=self._tokenizer.n_special)
+        count, n_special = self._tokenizer.count, self._tokenizer.n_special
+        chunks = chunk_note(note, limits, count, title=telling_title(note), special_tokens=n_special)
         return note, chunks, [self._place(link, path) for link in note.links]
 
     def _note(self, path: str) -> Note:

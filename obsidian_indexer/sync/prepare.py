@@ -28,7 +28,7 @@ from obsidian_indexer.records import FileStat, Note
 from obsidian_indexer.store.note_rows import NoteRows, make_rows
 from obsidian_indexer.store.notes import StoredNote
 from obsidian_indexer.vault.ignore import excluded_by_content
-from obsidian_indexer.vault.names import names_of
+from obsidian_indexer.vault.names import names_of, telling_title
 from obsidian_indexer.vault.read import parse_file
 from obsidian_indexer.vault.scan import read_file
 from obsidian_indexer.vault.settings import VaultSettings, read_settings
@@ -182,7 +182,14 @@ class Preparer:
         blocks = block_keys(note.blocks) if self._recipe.count_blocks else frozenset()
         left_out = blocks & boilerplate
         count, n_special = self._tokenizer.count, self._tokenizer.n_special
-        chunks = chunk_note(note, self._recipe.limits, count, boilerplate=left_out, special_tokens=n_special)
+        chunks = chunk_note(
+            note,
+            self._recipe.limits,
+            count,
+            title=telling_title(note),
+            boilerplate=left_out,
+            special_tokens=n_special,
+        )
         return make_rows(note, chunks, blocks, left_out, names_of(note, count, n_special))
 
     def _bare_rows(self, note: Note) -> NoteRows:

@@ -16,6 +16,8 @@ _PLACEHOLDERS = (
     *("無題", "無題のファイル", "未命名", "未标题", "未標題", "sans titre", "unbenannt", "sin título"),
 )
 _UNTITLED = re.compile(rf"(?:{'|'.join(_PLACEHOLDERS)})[\s_()-]*\d*[\s()]*", re.IGNORECASE)
+# A number, or a code made of one: 71, p71, 20260105T0930. A model reads no meaning into it, and letters near others.
+_NUMBERED = re.compile(r"\b[^\W\d_]{0,2}(?:\d+[^\W\d_]{0,2})+\b")
 _DATE_IN_KOREAN = re.compile(r"(\d+\s*[년월일]\s*)+([월화수목금토일]요일)?")
 
 
@@ -35,6 +37,11 @@ def names_of(note: Note, count: Callable[[Sequence[str]], list[int]], special_to
     return tuple(found.values())
 
 
+def telling_title(note: Note) -> str:
+    """The title of a note; empty where it says nothing of what is in the note."""
+    return note.title if _tells(Name(note.title, NameKind.TITLE), note) else ""
+
+
 def _names(note: Note) -> Iterator[Name]:
     yield Name(note.title, NameKind.TITLE)
     file = note.path.rpartition("/")[2]
@@ -46,11 +53,11 @@ def _names(note: Note) -> Iterator[Name]:
 
 
 def _tells(name: Name, note: Note) -> bool:
-    """Whether a name is more than a date or a number, and not what a program calls a note without one."""
+    """Whether a name is more than a date, a number or a code, and not what a program calls a note without one."""
     if name.kind is NameKind.FILE or (name.kind is NameKind.TITLE and note.date):
         return False
     return (
-        any(map(str.isalpha, name.text))
+        any(map(str.isalpha, _NUMBERED.sub("", name.text)))
         and _UNTITLED.fullmatch(name.text) is None
         and _DATE_IN_KOREAN.fullmatch(name.text) is None
     )

@@ -318,3 +318,15 @@ def test_one_huge_line_is_cut(size: int) -> None:
     chunks = cut(NoteBuilder().block(text))
     assert " ".join(chunk.text for chunk in chunks) == text
     assert max(chunk.n_tokens for chunk in chunks) <= LIMITS.max_tokens
+
+
+def test_a_title_that_says_nothing_precedes_no_passage() -> None:
+    built = NoteBuilder("p71").heading(1, "Burrs").block("Steel wears.")
+    (chunk,) = cut(built, title="")
+    assert chunk.embedded_text == "Burrs\nSteel wears."
+
+
+def test_a_note_of_no_text_is_read_by_its_name_whatever_that_says() -> None:
+    built = NoteBuilder("p71", properties={"done": True})
+    (chunk,) = cut(built, title="")
+    assert chunk.embedded_text == "p71"

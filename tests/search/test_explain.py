@@ -51,7 +51,7 @@ def test_the_semantic_leg_tells_its_cosine(engine: Engine) -> None:
     assert hit.explanation is not None
     assert hit.similarity is not None
     details = {evidence.leg: evidence.detail for evidence in hit.explanation.legs}
-    assert details["semantic"] == f"cosine {hit.similarity:.3f}"
+    assert details["semantic"] == f"cosine {hit.similarity:.3f}, its note {hit.similarity:.3f}"
 
 
 def test_the_terms_add_up_to_the_passages_bm25(engine: Engine, place: Path) -> None:

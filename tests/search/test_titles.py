@@ -20,6 +20,8 @@ NOTES = {
     "Untitled 3.md": f"{BODY} two\n",
     "무제.md": f"{BODY} three\n",
     "2025년 3월 2일 일요일.md": f"{BODY} four\n",
+    "p71.md": f"{BODY} six\n",
+    "20260105T0930.md": f"{BODY} seven\n",
     "Kept.md": f"---\ntags: [private]\n---\n{BODY}\n",
     "Deep/Grinder burrs.md": f"{BODY} five\n",
 }
@@ -86,7 +88,7 @@ def test_a_condition_leaves_the_note_out(engine: Engine) -> None:
     assert [hit.path for hit in hits] == ["Deep/Grinder burrs.md"]
 
 
-def test_dates_and_what_stands_for_a_title_are_not_embedded(engine: Engine) -> None:
+def test_dates_codes_and_what_stands_for_a_title_are_not_embedded(engine: Engine) -> None:
     engine.index()
     assert embedded_names(engine._catalog()) == EMBEDDED
 

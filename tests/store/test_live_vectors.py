@@ -30,8 +30,9 @@ def vector_of(text: str) -> NDArray[np.float32]:
 
 
 def write(catalog: Catalog, path: str, texts: list[str]) -> None:
+    """A note of these passages, the tokens of each as many as its letters."""
     chunks = tuple(
-        Chunk(path, i, (), i + 1, i + 1, text, text, 1, hashlib.sha256(text.encode()).hexdigest())
+        Chunk(path, i, (), i + 1, i + 1, text, text, len(text), hashlib.sha256(text.encode()).hexdigest())
         for i, text in enumerate(texts)
     )
     with catalog.transaction():
@@ -158,3 +159,35 @@ def test_halves_become_floats_exactly(catalog: Catalog, model: StoredModel) -> N
         catalog.vectors.add(model.id, catalog.vectors.pending(model.id).keys, values[np.newaxis])
     live = ResidentVectors().now(catalog, model)
     assert live.vectors[0].tolist() == values.astype(np.float16).astype(np.float32).tolist()
+
+
+def test_a_whole_note_is_the_mean_of_its_passages_by_their_length(catalog: Catalog, model: StoredModel) -> None:
+    write(catalog, "long.md", ["a", "bbb"])
+    write(catalog, "short.md", ["cc"])
+    write(catalog, "other.md", ["dddd"])
+    embed(catalog, model)
+    live = ResidentVectors().now(catalog, model)
+    ids = dict(catalog.connection.execute("SELECT text, id FROM chunks"))
+    notes = dict(catalog.connection.execute("SELECT path, id FROM notes"))
+    query = vector_of("query")
+    found = live.whole_notes(query, [ids["bbb"], ids["cc"]])
+    cosines = {text: float(vector_of(text) @ query) for text in ids}
+    assert found == pytest.approx(
+        {notes["long.md"]: (cosines["a"] + 3 * cosines["bbb"]) / 4, notes["short.md"]: cosines["cc"]}, abs=1e-3
+    )
+
+
+def test_a_passage_that_is_gone_counts_for_no_whole_note(catalog: Catalog, model: StoredModel) -> None:
+    resident = ResidentVectors()
+    for name in "abcdefghijkl":
+        write(catalog, f"{name}.md", [name * 3])
+    write(catalog, "note.md", ["first", "second"])
+    embed(catalog, model)
+    resident.now(catalog, model)
+    write(catalog, "note.md", ["first"])
+    live = resident.now(catalog, model)
+    (left,) = catalog.connection.execute("SELECT id FROM chunks WHERE text='first'").fetchone()
+    query = vector_of("query")
+    assert list(live.whole_notes(query, [left]).values()) == pytest.approx(
+        [float(vector_of("first") @ query)], abs=1e-3
+    )

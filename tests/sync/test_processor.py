@@ -253,7 +253,7 @@ def test_a_stopped_run_resumes_where_it_was(
         second = engine.index()
         assert not second.cancelled
         assert second.embedded == second.chunks - first.embedded
-    assert scripted.n_texts == second.chunks + len(NOTES) + 2 * 40
+    assert scripted.n_texts == second.chunks + len(NOTES) + 40
     assert_same_as_fresh(vault, tmp_path / "index", tmp_path / "fresh")
 
 
