@@ -66,7 +66,7 @@ class Way:
 
 def ways(full: Weights) -> dict[str, Way]:
     """All legs, each one left out, and each one alone."""
-    none = Weights(semantic=0.0, titles=0.0, links=0.0, whole_notes=0.0, note_meaning=0.0)
+    none = Weights(semantic=0.0, titles=0.0, links=0.0, whole_notes=0.0, note_meaning=0.0, translations=0.0)
     return {
         "all": Way(full),
         "without passages by words": Way(replace(full, whole_notes=1.0)),
@@ -76,12 +76,14 @@ def ways(full: Weights) -> dict[str, Way]:
         "without notes by meaning": Way(replace(full, note_meaning=0.0)),
         "without titles by meaning": Way(replace(full, titles=0.0)),
         "without links": Way(replace(full, links=0.0)),
+        "without translations": Way(replace(full, translations=0.0)),
         "without names first": Way(full, named=False),
         "passages by words": Way(none, alone=True),
         "notes by words": Way(replace(none, whole_notes=1.0), alone=True),
         "passages by meaning": Way(replace(none, semantic=1.0), alone=True),
         "notes by meaning": Way(replace(none, semantic=1.0, note_meaning=1.0), alone=True),
         "titles by meaning": Way(replace(none, titles=1.0), alone=True),
+        "translations": Way(replace(none, translations=1.0), alone=True),
         "links": Way(replace(none, links=1.0), alone=True),
     }
 
@@ -93,7 +95,9 @@ def rank(catalog: Catalog, asked: Asked, way: Way, full: Weights) -> list[str]:
     if not way.alone:
         weights = weights.for_words(asked.query.words)
         weights = weights.unsure() if asked.weights != full.for_words(asked.query.words) else weights
-    fused = weigh(asked.found, asked.places, weights)
+    # A leg alone counts whole, whatever the vault knows.
+    found = replace(asked.found, unknown=1.0) if way.alone else asked.found
+    fused = weigh(found, asked.places, weights)
     if way.named and not way.alone:
         fused = named_first(catalog, asked.query, fused, asked.selection.scope)
     places = [place for place in fused.ranking if fused.scores[place] > 0]

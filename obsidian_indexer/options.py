@@ -123,6 +123,9 @@ class SearchOptions:
     title_weight: float = setting(
         0.1, "Share, taken from all of these, of titles and aliases by meaning.", ge=0.0, le=0.5
     )
+    translation_weight: float = setting(
+        0.15, "Share of the query's words in the other language, less where the vault knows its own.", ge=0.0, le=0.5
+    )
     link_weight: float = setting(0.1, "The same of the words that other notes link to a note with.", ge=0.0, le=0.5)
     rerank_model: str = setting(
         "", "A cross-encoder, by hub name or folder, that puts the best results in order; empty is none."

@@ -68,6 +68,19 @@ def vocabulary(work: Path, size: int, teacher: str) -> None:
 
 @main.command()
 @_WORK
+@click.option("--target", type=click.Path(exists=True, path_type=Path), required=True, help="Folder for both files.")
+def lexicon(work: Path, target: Path) -> None:
+    """Count which words of one language stand where which of the other do."""
+    from training.lexicon import make_lexicon, write_lexicon
+
+    to_english, to_korean = make_lexicon(read_pairs(work / "sentences.jsonl"))
+    write_lexicon(to_english, target / "ko-en.tsv")
+    write_lexicon(to_korean, target / "en-ko.tsv")
+    click.echo(json.dumps({"korean": len(to_english), "english": len(to_korean)}))
+
+
+@main.command()
+@_WORK
 @_TEACHER
 def teach(work: Path, teacher: str) -> None:
     """Glue passages, mark some texts with names, and store the teacher's vectors of every English text."""

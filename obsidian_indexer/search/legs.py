@@ -41,9 +41,20 @@ class Words:
     terms: Sequence[str] = ()
 
 
-def find_words(catalog: Catalog, words: str, limit: int, scope: Scope) -> Words:
+def query_terms(catalog: Catalog, words: str) -> list[str]:
+    """The terms of a query; the last one as a prefix when no note holds it as it is: it may still be being typed."""
+    terms = match_terms(words)
+    if terms and len(terms[-1]) >= 2 and not terms[-1].endswith("*"):
+        exact = catalog.connection.execute(
+            "SELECT 1 FROM chunk_terms WHERE chunk_terms MATCH ? LIMIT 1", match_phrases(terms[-1:])
+        ).fetchone()
+        if exact is None:
+            return [*terms[:-1], terms[-1] + "*"]
+    return terms
+
+
+def find_words(catalog: Catalog, terms: Sequence[str], limit: int, scope: Scope) -> Words:
     """Passages by their own words, and notes by title, aliases, headings, tags, path and body."""
-    terms = _known_or_prefix(catalog.connection, match_terms(words))
     if not terms:
         return Words()
     phrases = match_phrases(terms)
@@ -118,17 +129,6 @@ def _and_more(count: int) -> str:
 def _by_best(hits: Sequence[TermHit]) -> dict[int, float]:
     best = max((hit.score for hit in hits), default=0.0) or 1.0
     return {hit.id: hit.score / best for hit in hits}
-
-
-def _known_or_prefix(connection: sqlite3.Connection, terms: list[str]) -> list[str]:
-    """The last word as a prefix when no note holds it as it is: it may still be being typed."""
-    if terms and len(terms[-1]) >= 2 and not terms[-1].endswith("*"):
-        exact = connection.execute(
-            "SELECT 1 FROM chunk_terms WHERE chunk_terms MATCH ? LIMIT 1", match_phrases(terms[-1:])
-        ).fetchone()
-        if exact is None:
-            return [*terms[:-1], terms[-1] + "*"]
-    return terms
 
 
 def notes_of_chunks(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> dict[int, int]:

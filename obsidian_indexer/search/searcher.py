@@ -22,15 +22,16 @@ from obsidian_indexer.search.explain import explain_places
 from obsidian_indexer.search.filters import Selection, select
 from obsidian_indexer.search.fusion import Fused, WeightedLeg, fuse
 from obsidian_indexer.search.graph import linked_notes
-from obsidian_indexer.search.legs import NoteEvidence, find_links, find_words, notes_of_chunks
+from obsidian_indexer.search.legs import NoteEvidence, find_links, find_words, notes_of_chunks, query_terms
 from obsidian_indexer.search.listing import DATES, bare_files, date_key, in_order, list_all
 from obsidian_indexer.search.naming import named_first
-from obsidian_indexer.search.query import Query, parse_query, plain_query
+from obsidian_indexer.search.query import Query, match_terms, parse_query, plain_query
 from obsidian_indexer.search.rerank import rerank as rerank_best
 from obsidian_indexer.search.scope import Scope
 from obsidian_indexer.search.similar import similar_leg
 from obsidian_indexer.search.snippet import snippet
 from obsidian_indexer.search.spelling import Vocabulary
+from obsidian_indexer.search.translation import Translation, translate
 from obsidian_indexer.search.weighing import KEYWORD, SEMANTIC, Found, Places, Weights, weigh
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.live import LiveVectors
@@ -165,7 +166,7 @@ class Searcher:
             fused, reranked = self._reranked(query.words, fused, k, group)
         fused = named_first(self._catalog, query, fused, asked.selection.scope)
         order = self._order(query, fused, asked.selection)
-        hits = self._hits(query, order, fused, k, group, explain)
+        hits = self._hits(query, order, fused, k, group, explain, asked.found.translated.terms)
         return SearchResult(
             query=text,
             mode=mode,
@@ -215,7 +216,7 @@ class Searcher:
         if mode == "keyword":
             return self._by_words(query, scope), weights.by_words(), None
         started = self._start_semantic(query, scope, weights)
-        found = self._by_words(query, scope) if mode != "semantic" else Found()
+        found = self._by_words(query, scope, translated=True) if mode != "semantic" else Found()
         meant = started()
         weights = meant.weights
         if mode == "semantic" and (plain or meant.notice is None):
@@ -225,9 +226,14 @@ class Searcher:
         found = replace(found, cosines=meant.cosines, note_cosines=meant.note_cosines, titles=meant.titles)
         return found, weights, meant.notice
 
-    def _by_words(self, query: Query, scope: Scope) -> Found:
+    def _by_words(self, query: Query, scope: Scope, *, translated: bool = False) -> Found:
+        """What the legs by words find; `translated` adds the query's words in the other language."""
+        limit = self._options.candidates
+        translation = translate(self._catalog.connection, query.words) if translated else Translation()
         return Found(
-            find_words(self._catalog, query.words, self._options.candidates, scope),
+            find_words(self._catalog, query_terms(self._catalog, query.words), limit, scope),
+            translated=find_words(self._catalog, match_terms(" ".join(translation.words)), limit, scope),
+            unknown=translation.unknown,
             links=find_links(self._catalog, query.words, scope),
         )
 
@@ -324,7 +330,16 @@ class Searcher:
         except IndexerError:
             return True
 
-    def _hits(self, query: Query, order: Sequence[int], fused: Fused, k: int, group: str, explain: bool) -> list[Hit]:
+    def _hits(
+        self,
+        query: Query,
+        order: Sequence[int],
+        fused: Fused,
+        k: int,
+        group: str,
+        explain: bool,
+        also_shown: Sequence[str] = (),
+    ) -> list[Hit]:
         shown = self._best(order, k, by_note=group == "note")
         if query.sort is not None and not query.exhaustive:
             shown.sort(key=lambda item: date_key(query.sort, item[1].modified, item[1].created))
@@ -333,6 +348,7 @@ class Searcher:
             note_of = {place: row.note_id for place, row in shown}
             explanations = explain_places(self._catalog.connection, fused, note_of)
         hits: list[Hit] = []
+        words = " ".join((query.words, *also_shown))
         for place, row in shown:
             similarity = fused.similarity(SEMANTIC, place)
             hits.append(
@@ -342,7 +358,7 @@ class Searcher:
                     headings=row.headings,
                     start_line=row.start_line,
                     end_line=row.end_line,
-                    snippet=snippet(row.text, query.words, self._options.snippet_chars),
+                    snippet=snippet(row.text, words, self._options.snippet_chars),
                     # What a condition alone found meets it wholly.
                     score=round(fused.scores.get(place, 0.0 if fused.scores else 1.0), 6),
                     keyword_rank=fused.rank(KEYWORD, place),

@@ -1,11 +1,11 @@
 """What the legs found made one ranking: the weight of each leg is here and nowhere else.
 
-    score = titles·t + links·l + (1 − titles − links) · (
+    score = translations·x + (1 − translations) · (titles·t + links·l + (1 − titles − links) · (
                 semantic · spread((1 − note_meaning)·c + note_meaning·m)
-                + (1 − semantic) · best-divided((1 − whole_notes)·p + whole_notes·n))
+                + (1 − semantic) · best-divided((1 − whole_notes)·p + whole_notes·n)))
 
 with p, n: BM25 of passage and whole note; c: cosine of the passage, m: mean cosine of its note's passages; t, l: what
-titles and links say of the note.
+titles and links say of the note; x: p and n of the query's words in the other language.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from obsidian_indexer.options import SearchOptions
 from obsidian_indexer.search.fusion import Fused, Leg, WeightedLeg, fuse
@@ -21,20 +22,23 @@ from obsidian_indexer.search.scope import Scope
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.terms import split_runs
 
-KEYWORD, SEMANTIC, TITLES, LINKS = "keyword", "semantic", "titles", "links"
+KEYWORD, SEMANTIC, TITLES, LINKS, TRANSLATIONS = "keyword", "semantic", "titles", "links", "translations"
 """The legs, as hits and explanations name them."""
 # A model that reads a query letter by letter still knows a name or number in it.
 _UNSURE = 0.05
 # Hangul, kana and Han are looked up by pairs of characters, which find a word within any other; what the words say is
 # then worth more, beside a model that is weaker there (docs/search-quality.md).
 _PAIRS_TELL = 0.4
+# Translated words count this much less where the vault knows all of the query's own.
+_KNOWN_TELL = 2 / 3
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
     """How much each leg counts, each in [0, 1].
 
-    `titles` and `links` are shares of the whole score; `semantic` is the semantic leg's share of the rest, the keyword
+    `translations` is a share of the whole score where there are any, `titles` and `links` are shares of what that
+    leaves; `semantic` is the semantic leg's share of the rest, the keyword
     leg has what that leaves. `whole_notes` is the share of whole notes within the keyword leg, `note_meaning` that
     within the semantic leg.
     """
@@ -44,6 +48,7 @@ class Weights:
     links: float
     whole_notes: float
     note_meaning: float
+    translations: float
 
     @classmethod
     def of(cls, options: SearchOptions) -> Weights:
@@ -54,6 +59,7 @@ class Weights:
             options.link_weight,
             options.whole_note_weight,
             options.note_meaning_weight,
+            options.translation_weight,
         )
 
     def for_words(self, words: str) -> Weights:
@@ -69,7 +75,7 @@ class Weights:
 
     def by_meaning(self) -> Weights:
         """These for a search by meaning alone."""
-        return replace(self, semantic=1.0, links=0.0)
+        return replace(self, semantic=1.0, links=0.0, translations=0.0)
 
     def unsure(self) -> Weights:
         """These for a query in a script that the model does not know."""
@@ -80,11 +86,15 @@ class Weights:
 class Found:
     """What the legs found for one query, before any weight is put on it.
 
+    `translated` is what the query's words in the other language find, `unknown` the share of its own that no note
+    holds.
     `cosines` are those of passages with the query, by chunk id, `note_cosines` the means of their notes, by note id;
     `titles` and `links` are by note id.
     """
 
     words: Words = field(default_factory=Words)
+    translated: Words = field(default_factory=Words)
+    unknown: float = 0.0
     cosines: Mapping[int, float] = field(default_factory=dict)
     note_cosines: Mapping[int, float] = field(default_factory=dict)
     titles: Mapping[int, NoteEvidence] = field(default_factory=dict)
@@ -100,22 +110,26 @@ class Places:
     @classmethod
     def of(cls, catalog: Catalog, found: Found, scope: Scope) -> Places:
         """The places of what was found; chunks that are gone by now are left out."""
-        chunks = dict.fromkeys((*found.words.passages, *found.cosines))
+        chunks = dict.fromkeys((*found.words.passages, *found.translated.passages, *found.cosines))
         note_of = notes_of_chunks(catalog.connection, list(chunks))
-        left = {*found.words.notes, *found.titles, *found.links}.difference(note_of.values())
+        left = {*found.words.notes, *found.translated.notes, *found.titles, *found.links}.difference(note_of.values())
         first = first_chunks(catalog.connection, sorted(left), scope)
         return cls(note_of | {chunk_id: note_id for note_id, chunk_id in first.items()})
 
 
 def weigh(found: Found, places: Places, weights: Weights) -> Fused:
     """One ranking of the places. What is said of a whole note counts for each of its places."""
-    rest = 1 - weights.titles - weights.links
+    translations = weights.translations * (1 - _KNOWN_TELL * (1 - found.unknown)) if found.translated.notes else 0.0
+    others = 1 - translations
+    rest = others * (1 - weights.titles - weights.links)
+    by_words = partial(_keyword_leg, places=places, whole_notes=weights.whole_notes)
     return fuse(
         [
-            WeightedLeg(KEYWORD, rest * (1 - weights.semantic), _keyword_leg(found.words, places, weights.whole_notes)),
+            WeightedLeg(KEYWORD, rest * (1 - weights.semantic), by_words(found.words)),
             WeightedLeg(SEMANTIC, rest * weights.semantic, _semantic_leg(found, places, weights.note_meaning)),
-            WeightedLeg(TITLES, weights.titles, _note_leg(found.titles, places)),
-            WeightedLeg(LINKS, weights.links, _note_leg(found.links, places)),
+            WeightedLeg(TITLES, others * weights.titles, _note_leg(found.titles, places)),
+            WeightedLeg(LINKS, others * weights.links, _note_leg(found.links, places)),
+            WeightedLeg(TRANSLATIONS, translations, by_words(found.translated)),
         ]
     )
 

@@ -6,7 +6,7 @@ import pytest
 
 from obsidian_indexer.search.weighing import Weights
 
-FULL = Weights(semantic=0.5, titles=0.1, links=0.1, whole_notes=0.7, note_meaning=0.3)
+FULL = Weights(semantic=0.5, titles=0.1, links=0.1, whole_notes=0.7, note_meaning=0.3, translations=0.15)
 
 
 def test_latin_queries_have_the_weights_of_the_settings() -> None:
