@@ -25,6 +25,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import main as program
@@ -97,7 +99,10 @@ def vectors_alone(options: Options, queries: Sequence[str], *, store: bool) -> d
         live = ResidentVectors().now(catalog, model)
         result["read_s"] = round(time.perf_counter() - start, 2)
         # Passages of the index are better questions to a graph than texts that were made without regard to it.
-        asked = {str(row): live.vectors[row] for row in range(0, len(live), max(1, len(live) // _STORE_QUERIES))}
+        asked = {
+            str(row): live.vectors[row].astype(np.float32)
+            for row in range(0, len(live), max(1, len(live) // _STORE_QUERIES))
+        }
         result["exact"] = timed(lambda row: live.nearest(asked[row], _NEAREST), list(asked))
         if store:
             start = time.perf_counter()

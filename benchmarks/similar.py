@@ -29,6 +29,7 @@ from obsidian_indexer.engine import Engine
 from obsidian_indexer.errors import NoteError
 from obsidian_indexer.options import Options
 from obsidian_indexer.store.catalog import Catalog
+from obsidian_indexer.store.halves import cosines
 from obsidian_indexer.store.live import LiveVectors, ResidentVectors
 from obsidian_indexer.store.rows import path_from_row
 
@@ -54,9 +55,10 @@ class MeanVector:
     def ask(self, path: str) -> list[str]:
         """The ten nearest notes, best first."""
         own = self.live.note_ids == self._note_of[path]
-        cosines = self.live.vectors @ self.live.vectors[own].mean(axis=0)
-        cosines[own] = -2.0
-        nearest = dict.fromkeys(self.live.note_ids[np.argsort(-cosines, kind="stable")].tolist())
+        mean = self.live.vectors[own].mean(axis=0, dtype=np.float32)
+        near = cosines(self.live.vectors, mean[np.newaxis])[0]
+        near[own] = -2.0
+        nearest = dict.fromkeys(self.live.note_ids[np.argsort(-near, kind="stable")].tolist())
         return [self.path_of[note_id] for note_id in list(nearest)[:_CUT]]
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from obsidian_indexer.search.fusion import Leg
+from obsidian_indexer.store.halves import cosines
 from obsidian_indexer.store.live import LiveVectors
 
 Vectors = NDArray[np.float32]
@@ -97,20 +98,20 @@ def _nearness(live: LiveVectors, others: _Others, own: Ids, *, leave_out_boilerp
     """How near a note's passages, rows `own` of the live vectors, come to those of the others."""
     mean = live.vectors[:: max(1, len(live.vectors) // _SAMPLE)].mean(axis=0, dtype=np.float32)
     # The vectors themselves stay as they are: moving a hundred thousand takes longer than comparing them.
-    from_mean = np.sqrt(np.maximum(1 - 2 * (live.vectors @ mean) + mean @ mean, 1e-6))[others.rows]
+    from_mean = np.sqrt(np.maximum(1 - 2 * cosines(live.vectors, mean[np.newaxis])[0] + mean @ mean, 1e-6))[others.rows]
     asking = live.vectors[own] - mean
     asking /= np.maximum(np.linalg.norm(asking, axis=1, keepdims=True), 1e-6)
     kept: list[Vectors] = []
     back = np.full(len(others.rows), -1.0, np.float32)
     for part in np.array_split(asking, math.ceil(len(asking) / _AT_A_TIME)):
-        cosines = (part @ live.vectors.T)[:, others.rows]
-        cosines -= (part @ mean)[:, np.newaxis]
-        cosines /= from_mean
-        there = np.maximum.reduceat(cosines, others.starts, axis=1)
+        near = cosines(live.vectors, part)[:, others.rows]
+        near -= (part @ mean)[:, np.newaxis]
+        near /= from_mean
+        there = np.maximum.reduceat(near, others.starts, axis=1)
         if leave_out_boilerplate:
             telling = (there >= _REPEATED).sum(axis=1) < _BOILERPLATE
-            there, cosines = there[telling], cosines[telling]
+            there, near = there[telling], near[telling]
         kept.append(there)
-        for row in cosines:
+        for row in near:
             np.maximum(back, row, out=back)
     return _Nearness(np.concatenate(kept), back)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from obsidian_indexer.store.catalog import Catalog
-from obsidian_indexer.store.vectors import StoredModel, TextKeys, TextVectors, widen
+from obsidian_indexer.store.halves import Halves, cosines
+from obsidian_indexer.store.vectors import StoredModel, TextKeys, TextVectors
 
 Ids = NDArray[np.int64]
 
@@ -25,11 +26,11 @@ _BELOW_EVERY_COSINE = -2.0
 class LiveVectors:
     """Row i of each array is one chunk; a later change of the catalogue leaves a value of this class as it was.
 
-    vectors: float32[n, dim], unit length; chunk_ids, note_ids, n_tokens: int64[n]; gone: int64[m], rows that are not
+    vectors: float16[n, dim], unit length; chunk_ids, note_ids, n_tokens: int64[n]; gone: int64[m], rows that are not
     to be found.
     """
 
-    vectors: NDArray[np.float32]
+    vectors: Halves
     chunk_ids: Ids
     note_ids: Ids
     n_tokens: Ids
@@ -55,28 +56,28 @@ class LiveVectors:
             rows = _rows_among(self.chunk_ids, chunk_ids)
         elif note_ids is not None:
             rows = _rows_among(self.note_ids, note_ids)
-        rows, cosines = self._compare(query, rows)
-        best = np.argpartition(cosines, -limit)[-limit:] if len(cosines) > limit else np.arange(len(cosines))
-        best = best[cosines[best] > _BELOW_EVERY_COSINE]
-        return dict(zip(self.chunk_ids[rows[best]].tolist(), cosines[best].tolist(), strict=True))
+        rows, near = self._compare(query, rows)
+        best = np.argpartition(near, -limit)[-limit:] if len(near) > limit else np.arange(len(near))
+        best = best[near[best] > _BELOW_EVERY_COSINE]
+        return dict(zip(self.chunk_ids[rows[best]].tolist(), near[best].tolist(), strict=True))
 
     def whole_notes(self, query: NDArray[np.float32], chunk_ids: Collection[int]) -> dict[int, float]:
         """The notes of some chunks, by id: the mean cosine of all chunks of each with a query, weighted by tokens."""
         notes = np.unique(self.note_ids[_rows_among(self.chunk_ids, chunk_ids)])
-        rows, cosines = self._compare(query, np.flatnonzero(np.isin(self.note_ids, notes)))
-        there = cosines > _BELOW_EVERY_COSINE
+        rows, near = self._compare(query, np.flatnonzero(np.isin(self.note_ids, notes)))
+        there = near > _BELOW_EVERY_COSINE
         at, n_tokens = np.searchsorted(notes, self.note_ids[rows[there]]), self.n_tokens[rows[there]]
-        sums, totals = np.bincount(at, cosines[there] * n_tokens, len(notes)), np.bincount(at, n_tokens, len(notes))
+        sums, totals = np.bincount(at, near[there] * n_tokens, len(notes)), np.bincount(at, n_tokens, len(notes))
         return dict(zip(notes.tolist(), (sums / np.maximum(totals, 1)).tolist(), strict=True))
 
     def _compare(self, query: NDArray[np.float32], rows: Ids | None) -> tuple[Ids, NDArray[np.float32]]:
         """Rows and their cosines with a query, all without `rows`; those that are gone are left out or below all."""
         if rows is None or len(rows) > _FEW * len(self.vectors):
-            cosines = self.vectors @ query
-            cosines[self.gone] = _BELOW_EVERY_COSINE
-            return (np.arange(len(cosines)), cosines) if rows is None else (rows, cosines[rows])
+            of_all = cosines(self.vectors, query[np.newaxis])[0]
+            of_all[self.gone] = _BELOW_EVERY_COSINE
+            return (np.arange(len(of_all)), of_all) if rows is None else (rows, of_all[rows])
         rows = np.setdiff1d(rows, self.gone, assume_unique=True)
-        return rows, self.vectors[rows] @ query
+        return rows, cosines(self.vectors[rows], query[np.newaxis])[0]
 
 
 Table = Callable[[Catalog], TextVectors]
@@ -109,11 +110,11 @@ class ResidentVectors:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """Live vectors, the beginning of each row's key (uint64[n]), and the array they lie in: float32[room, dim]."""
+    """Live vectors, the beginning of each row's key (uint64[n]), and the array they lie in: float16[room, dim]."""
 
     live: LiveVectors
     keys: NDArray[np.uint64]
-    room: NDArray[np.float32]
+    room: Halves
 
     @classmethod
     def read(cls, table: TextVectors, model: StoredModel) -> _Held:
@@ -127,7 +128,7 @@ class _Held:
             first, last = np.searchsorted(ordered, keys, "left"), np.searchsorted(ordered, keys, "right")
             wanted = np.flatnonzero(first < last)
             page = slice(used, used + len(wanted))
-            widen(halves if len(wanted) == len(halves) else halves[wanted], room[page])
+            room[page] = halves[wanted]
             chunk_of[page], used = order[first[wanted]], page.stop
             # Mostly one chunk has a key; round by round, the others of those that share it get a row of their own.
             sharing = 1
@@ -173,7 +174,7 @@ class _Held:
         moved = LiveVectors(room[: len(rows)], live.chunk_ids[rows], live.note_ids[rows], live.n_tokens[rows], gone[:0])
         return _Held(moved, self.keys[rows], room)
 
-    def and_also(self, chunks: TextKeys, new: Ids, vectors: NDArray[np.float32]) -> _Held:
+    def and_also(self, chunks: TextKeys, new: Ids, vectors: Halves) -> _Held:
         """This and more rows: vectors[i] belongs to chunk new[i] of `chunks`. Rows already in use are not touched."""
         live, used = self.live, len(self.live.chunk_ids)
         self.room[used : used + len(new)] = vectors
@@ -187,8 +188,8 @@ class _Held:
         return _Held(grown, np.concatenate([self.keys, chunks.starts[new]]), self.room)
 
 
-def _room(rows: int, dim: int) -> NDArray[np.float32]:
-    return np.empty((rows + int(rows * _SPARE) + 64, dim), np.float32)
+def _room(rows: int, dim: int) -> Halves:
+    return np.empty((rows + int(rows * _SPARE) + 64, dim), np.float16)
 
 
 def _rows_among(ids: Ids, allowed: Collection[int]) -> Ids:

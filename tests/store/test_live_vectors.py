@@ -152,15 +152,6 @@ def test_the_nearest_are_those_of_a_plain_comparison_within_any_scope(
     assert live.nearest(query, 5, note_ids=[]) == {}
 
 
-def test_halves_become_floats_exactly(catalog: Catalog, model: StoredModel) -> None:
-    values = np.array([0.0, -0.0, 1.0, -1.0, 6e-8, -6e-5, 0.333, 0.0625], np.float32)
-    write(catalog, "a.md", ["x"])
-    with catalog.transaction():
-        catalog.vectors.add(model.id, catalog.vectors.pending(model.id).keys, values[np.newaxis])
-    live = ResidentVectors().now(catalog, model)
-    assert live.vectors[0].tolist() == values.astype(np.float16).astype(np.float32).tolist()
-
-
 def test_a_whole_note_is_the_mean_of_its_passages_by_their_length(catalog: Catalog, model: StoredModel) -> None:
     write(catalog, "long.md", ["a", "bbb"])
     write(catalog, "short.md", ["cc"])
