@@ -13,8 +13,8 @@ Halves = NDArray[np.float16]
 for _kernels in ("sapphire", "sve"):
     simsimd.disable_capability(_kernels)
 
-# For one query simsimd needs 0.3 times as long as widening and BLAS do (and 0.4 times as long as BLAS on float32), for 8
-# as long, for 16 twice as long: further queries cost BLAS next to nothing (100,000 × 384, one thread).
+# For one query simsimd needs 0.3 times as long as widening and BLAS do (0.4 times as long as BLAS on float32), for 8 as
+# long, for 16 twice as long: further queries cost BLAS next to nothing (100,000 × 384, one thread).
 _MANY_QUERIES = 8
 # Blocks of rows that are widened at a time, so that they stay in the processor's cache.
 _BLOCK = 1024
