@@ -7,6 +7,7 @@ would wait at each layer's end. Neither this module nor OpenVINO imports torch.
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -26,6 +27,7 @@ _MOST_LANES = 8
 # OpenVINO prepares itself for each new shape. With widths in steps of eight it meets few: int8 runs 442 instead of 348
 # chunks/s, for four per cent more padding.
 _WIDTH_STEP = 8
+_loading = threading.Lock()
 
 
 def openvino() -> Any:
@@ -33,9 +35,18 @@ def openvino() -> Any:
 
     On import it would send an event without asking unless its telemetry package is missing, which it is told here.
     """
+    with _loading:
+        return _load()
+
+
+@cache
+def _load() -> Any:
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino as module
 
+    # The first array that it takes makes it look up numpy's functions, behind a lock for which it waits with the
+    # interpreter's own in hand: the first batches of two lanes would now and then wait for each other for good.
+    _ = module.Tensor(np.zeros(1, np.int32), shared_memory=True).data
     return module
 
 

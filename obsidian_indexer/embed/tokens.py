@@ -5,11 +5,14 @@ The same object measures chunks and feeds the engine, so what was measured is wh
 
 from __future__ import annotations
 
+import json
 import re
+import threading
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from obsidian_indexer.embed.card import scripts_of, share_read
 from obsidian_indexer.embed.spec import ModelSpec
@@ -45,19 +48,35 @@ class TextTokenizer(Protocol):
         """Whether a word is one token, so that the model has learnt what it means."""
 
 
+_FILES = ("tokenizer.json", "0_StaticEmbedding/tokenizer.json")
+_opening = threading.Lock()
+
+
 def load_tokenizer(spec: ModelSpec) -> TextTokenizer:
-    """The tokenizer of a model. Raises ModelError when it has none that can be used."""
+    """The tokenizer of a model, for any thread. Raises ModelError when it has none that can be used.
+
+    Opening one takes long, with the interpreter lock in hand: the same files are opened once.
+    """
     if spec.folder is None:
         return FakeTokenizer(spec.max_tokens)
-    return FastTokenizer(_open(spec.folder), spec.max_tokens, scripts_of(spec.folder))
+    file = next((file for name in _FILES if (file := spec.folder / name).exists()), None)
+    found = file.stat() if file is not None else None
+    state = (found.st_mtime_ns, found.st_size) if found is not None else None
+    with _opening:
+        return _opened(spec.folder, file, state, spec.max_tokens, scripts_of(spec.folder))
 
 
-def _open(folder: Path) -> Tokenizer:
+# A model that embeds, and one that puts results in order.
+@lru_cache(maxsize=2)
+def _opened(
+    folder: Path, file: Path | None, state: tuple[int, int] | None, max_tokens: int, scripts: frozenset[str] | None
+) -> FastTokenizer:
+    return FastTokenizer(_open(folder, file), max_tokens, scripts)
+
+
+def _open(folder: Path, file: Path | None) -> Tokenizer:
     from tokenizers import Tokenizer
 
-    file = next(
-        (f for f in (folder / "tokenizer.json", folder / "0_StaticEmbedding/tokenizer.json") if f.exists()), None
-    )
     try:
         if file is not None:
             return Tokenizer.from_file(str(file))
@@ -80,10 +99,9 @@ class FastTokenizer:
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._tokenizer = tokenizer
-        self._cutting = type(tokenizer).from_str(tokenizer.to_str())
-        self._cutting.enable_truncation(max_tokens)
+        self._max_tokens = max_tokens
         self.n_special = int(tokenizer.num_special_tokens_to_add(is_pair=False))
-        self._by_word = word_counts(tokenizer.to_str(), self._count_whole)
+        self._by_word = word_counts(_described(tokenizer), self._count_whole)
         self._scripts = scripts
         self._unknown = {token for token in ("[UNK]", "<unk>", "<|unk|>") if tokenizer.token_to_id(token) is not None}
 
@@ -96,7 +114,16 @@ class FastTokenizer:
 
     def encode(self, texts: Sequence[str], prompt: str = "") -> list[TokenIds]:
         """Token ids of each text with prompt and special tokens, cut at the model's window."""
-        return [e.ids for e in self._cutting.encode_batch_fast([prompt + text for text in texts])]
+        whole = [prompt + text for text in texts]
+        encoded = self._tokenizer.encode_batch_fast(whole)
+        return [e.ids if len(e) <= self._max_tokens else self._cut(t) for e, t in zip(encoded, whole, strict=True)]
+
+    def _cut(self, text: str) -> TokenIds:
+        """The ids of a text longer than the window: its first tokens, with all special ones around them."""
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        encoded.truncate(max(0, self._max_tokens - self.n_special))
+        ids: TokenIds = self._tokenizer.post_process(encoded).ids
+        return ids
 
     def coverage(self, text: str) -> float:
         """Share of the letters outside ASCII of the model's languages, or in pieces of two characters or more."""
@@ -116,6 +143,20 @@ class FastTokenizer:
         """Whether a word is one token, and not the unknown one."""
         tokens = self._tokenizer.encode(word, add_special_tokens=False).tokens
         return len(tokens) == 1 and tokens[0] not in self._unknown
+
+
+def _described(tokenizer: Tokenizer) -> dict[str, Any]:
+    """What decides how it cuts, as in its JSON, which holds the whole vocabulary besides."""
+
+    def state(part: Any) -> Any:
+        return None if part is None else json.loads(part.__getstate__())
+
+    return {
+        "normalizer": state(tokenizer.normalizer),
+        "pre_tokenizer": state(tokenizer.pre_tokenizer),
+        "model": {"type": type(tokenizer.model).__name__},
+        "added_tokens": [{"content": token.content} for token in tokenizer.get_added_tokens_decoder().values()],
+    }
 
 
 _WORD = re.compile(r"\w+|[^\w\s]")

@@ -6,9 +6,10 @@ a text is the sum over those pieces, and few of them are new. The tokenizer itse
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 
@@ -21,7 +22,7 @@ _MAX_PIECE_CHARS = 24
 
 
 class WordCounts:
-    """Counts the tokens of texts.
+    """Counts the tokens of texts, for one thread at a time; the others wait.
 
     `count` is the tokenizer's own way; `whole` are the tokens that it looks for before it cuts.
     """
@@ -31,11 +32,16 @@ class WordCounts:
         self._whole = re.compile("|".join(map(re.escape, whole))) if whole else None
         self._known: dict[str, int] = {}
         self._older: dict[str, int] = {}
+        self._lock = threading.Lock()
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special ones not counted."""
         if self._whole is not None and any(map(self._whole.search, texts)):
             return self._count(texts)
+        with self._lock:
+            return self._sums(texts)
+
+    def _sums(self, texts: Sequence[str]) -> list[int]:
         known, older = self._known, self._older
         pieces = [_PIECES.findall(text) for text in texts]
         new = list(set().union(*pieces).difference(known))
@@ -52,9 +58,8 @@ class WordCounts:
         return counts
 
 
-def word_counts(tokenizer_json: str, count: CountTokens) -> WordCounts | None:
-    """The faster count for a tokenizer, given as its own JSON; None where it does not cut as BERT's do."""
-    described = json.loads(tokenizer_json)
+def word_counts(described: Mapping[str, Any], count: CountTokens) -> WordCounts | None:
+    """The faster count for a tokenizer, described as in its own JSON; None where it does not cut as BERT's do."""
     normalizer, cutter = described.get("normalizer") or {}, described.get("pre_tokenizer") or {}
     if normalizer.get("type") == "Sequence":
         normalizer, *others = normalizer["normalizers"] or [{}]

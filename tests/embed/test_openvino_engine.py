@@ -112,7 +112,9 @@ def test_a_part_it_does_not_know_is_named(tmp_path: Path, file: str, changes: ob
 
 
 def in_a_child(script: str) -> str:
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1]
 
@@ -138,3 +140,31 @@ def test_nothing_reports_its_use_to_its_maker() -> None:
         "print('torch' in sys.modules, sys.modules['openvino_telemetry'])"
     )
     assert found == "False None"
+
+
+def test_the_first_batches_of_two_lanes_never_wait_for_each_other() -> None:
+    # Whatever of numpy is looked up by the first batch takes its time, so that the second one comes meanwhile.
+    found = in_a_child(
+        "import builtins, os, threading, time\n"
+        "import numpy as np\n"
+        "from obsidian_indexer.embed.openvino_engine import compile_graph, openvino\n"
+        "from openvino import opset13 as op\n"
+        "ids, mask = op.parameter([-1, -1], np.int32), op.parameter([-1, -1], np.int32)\n"
+        "total = op.convert(op.add(ids, mask), 'f32')\n"
+        "compiled = compile_graph(openvino().Model([total], [ids, mask], 'sum'), 'f32', 2, 2)\n"
+        "load = builtins.__import__\n"
+        "def slow(name, *args, **kwargs):\n"
+        "    time.sleep(0.2 if name.startswith('numpy') else 0)\n"
+        "    return load(name, *args, **kwargs)\n"
+        "builtins.__import__ = slow\n"
+        "out = []\n"
+        "def lane():\n"
+        "    request, one = compiled.create_infer_request(), np.ones((2, 8), np.int32)\n"
+        "    request.infer([one, one], share_inputs=True)\n"
+        "    out.append(np.array(request.get_output_tensor(0).data).sum())\n"
+        "lanes = [threading.Thread(target=lane) for _ in range(2)]\n"
+        "for thread in lanes: thread.start()\n"
+        "for thread in lanes: thread.join()\n"
+        "print(*map(int, out))"
+    )
+    assert found == "32 32"

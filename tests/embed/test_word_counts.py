@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import pytest
@@ -53,7 +52,7 @@ def test_a_word_is_counted_once_and_forgetting_changes_nothing(monkeypatch: pyte
         asked.extend(texts)
         return [len(text) for text in texts]
 
-    counts = word_counts(json.dumps(BERT), count)
+    counts = word_counts(BERT, count)
     assert counts is not None
     assert counts.count(["one two", "two, one"]) == [6, 7]
     assert counts.count(["one two two"]) == [9]
@@ -74,4 +73,4 @@ def test_a_word_is_counted_once_and_forgetting_changes_nothing(monkeypatch: pyte
     ],
 )
 def test_other_tokenizers_are_asked_about_whole_texts(change: dict[str, object]) -> None:
-    assert word_counts(json.dumps({**BERT, **change}), lambda texts: [0] * len(texts)) is None
+    assert word_counts({**BERT, **change}, lambda texts: [0] * len(texts)) is None
