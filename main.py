@@ -121,18 +121,23 @@ def _inspector(options: Options) -> Any:
 def _run_tui(user_umask: int, overrides: Mapping[str, object]) -> int:
     from functools import partial
 
-    import config
-    from obsidian_indexer.log import route_structlog
     from obsidian_indexer.tui.launch import run_tui
 
-    route_structlog()
+    # Called on threads after the first frame, which need not wait for what they import.
+    def load() -> Options:
+        from obsidian_indexer.log import route_structlog
+
+        route_structlog()
+        return _prepare(_load(overrides).options)
 
     def save_setting(section: str, name: str, value: object) -> None:
-        config.save(config.load(overrides), section, name, value)
+        import config
+
+        config.save(_load(overrides), section, name, value)
 
     return run_tui(
-        lambda: _prepare(config.load(overrides).options),
-        settings_view=lambda: config.load(overrides).rows,
+        load,
+        settings_view=lambda: _load(overrides).rows,
         save_setting=save_setting,
         keep_tuned=partial(_keep_tuned, overrides),
         restore_tuned=partial(_restore_tuned, overrides),

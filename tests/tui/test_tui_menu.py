@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual.screen import Screen
 
 from obsidian_indexer.errors import ModelError, VaultError
 from obsidian_indexer.events import NoticeEvent
+from obsidian_indexer.tui.app import IndexerApp
 from obsidian_indexer.tui.screens.menu import MenuScreen
 from tests.tui.conftest import RunApp
 from tests.tui.fake_engine import STATUS, FakeEngine
@@ -74,6 +77,28 @@ async def test_a_screen_that_was_there_before_the_settings_draws_at_their_rate(r
         assert isinstance(screen, MenuScreen)
         rate = stage.engine.options.ui.refresh_hz
         await stage.until(lambda: screen._clock is not None and screen._clock._interval == 1 / rate)
+
+
+async def test_a_screen_under_another_is_not_drawn_and_one_under_a_panel_is(
+    run_app: RunApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: Counter[str] = Counter()
+
+    def note(app: IndexerApp, screen: Screen[None]) -> str:
+        drawn[type(screen).__name__] += 1
+        return str(drawn.total())
+
+    monkeypatch.setattr(IndexerApp, "activity_for", note)
+    async with run_app() as stage:
+        await stage.press("1")
+        await stage.until(lambda: drawn["IndexScreen"])
+        menu, index = drawn["MenuScreen"], drawn["IndexScreen"]
+        await stage.until(lambda: drawn["IndexScreen"] > index + 5)
+        assert drawn["MenuScreen"] == menu
+        stage.app.show_fault(ModelError("no model"))
+        await stage.assert_shown("This did not work")
+        index = drawn["IndexScreen"]
+        await stage.until(lambda: drawn["IndexScreen"] > index)
 
 
 async def test_notices_and_a_foreign_writer_are_shown(run_app: RunApp) -> None:

@@ -98,7 +98,7 @@ class BaseScreen(Screen[None]):
             self.indexer.show_fault(event.worker.error)
 
     def _on_clock(self) -> None:
-        if not self.is_current or not self.is_mounted:
+        if not self._seen() or not self.is_mounted:
             return
         options = self.bridge.options
         vault = clean_line(options.vault_path.name) if options is not None else ""
@@ -109,3 +109,17 @@ class BaseScreen(Screen[None]):
             self._offered = offered
             # This builds the key help anew, so it must not happen at every tick.
             self.refresh_bindings()
+
+    def _seen(self) -> bool:
+        """Whether it is in front, or under panels only.
+
+        Textual takes every screen below the front one for visible, and draws all of the front one again for it.
+        """
+        above = self.app.screen_stack
+        while above:
+            screen = above.pop()
+            if screen is self:
+                return True
+            if not isinstance(screen, ModalScreen):
+                return False
+        return False

@@ -17,4 +17,5 @@ class Line(Static):
         """Show this text."""
         if not content.is_same(self._shown):
             self._shown = content
-            self.update(content)
+            # Laying out the whole screen again costs more than all else in a frame; a line of fixed height needs none.
+            self.update(content, layout=self.styles.auto_dimensions)
