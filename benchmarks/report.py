@@ -116,10 +116,15 @@ def _ablation_table(result: Result) -> str:
     return f"{grid(head, [*rows, asked])}\n\n{_plain_table(rest)}"
 
 
+def _ways_table(result: Result) -> str:
+    return _columns({way: flatten(figures) for way, figures in result["ways"].items()}, "nDCG@10")
+
+
 _TABLES: dict[str, Callable[[Result], str]] = {
     "embed_throughput": _throughput_table,
     "index_vault": _contenders_table,
     "ablation": _ablation_table,
+    "korean_terms": _ways_table,
 }
 
 

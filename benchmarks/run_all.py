@@ -37,6 +37,7 @@ def commands(data: Path, peer_python: str) -> dict[str, list[str]]:
         "search_latency": [],
         "ui_stall": [manual],
         "cpu_cap": [manual],
+        "korean_terms": [name for name in sets if name.endswith("-ko") or "korquad" in name],
         "ablation": [*sets, "--manual", str(data / "vaults" / "obsidian-help")],
     }
 

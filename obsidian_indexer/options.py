@@ -132,6 +132,9 @@ class SearchOptions:
     )
     rerank_candidates: int = setting(30, "Results that the reranker reads.", ge=1, le=1000)
     rerank_ms: int = setting(1000, "Time for it; what is not read by then keeps its place.", ge=1)
+    korean_morphemes: bool = setting(
+        False, "Look Korean words up by their morphemes too; needs the extra 'korean', 0.5 GB and seconds to load it."
+    )
     snippet_chars: int = setting(240, "Length of a result's snippet in characters.", ge=40)
 
 

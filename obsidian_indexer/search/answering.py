@@ -22,6 +22,7 @@ from obsidian_indexer.search.legs import NoteEvidence, find_titles
 from obsidian_indexer.search.scope import Scope
 from obsidian_indexer.search.searcher import Cosines, Meaning, Searcher
 from obsidian_indexer.search.spelling import ResidentVocabulary
+from obsidian_indexer.search.terms import query_terms
 from obsidian_indexer.store.ann import AnnIndex
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.live import ResidentVectors
@@ -150,6 +151,9 @@ class Answering:
         self._resident.now(catalog, model)
         self._resident_names.now(catalog, model)
 
+    def _load_morphemes(self) -> None:
+        query_terms(self._catalog(), "말")
+
     def model_line(self) -> str:
         """The model in one line: name, engine, device and number format, and what is missing."""
         active, loaded = self._catalog().vectors.active(), self._loaded.now()
@@ -168,6 +172,7 @@ class Answering:
 
     def warm(self, *, rerank: bool = True) -> None:
         """Load what the first query needs, with `rerank` the reranker too where one is set. Raises ModelError."""
+        morphemes = self._beside.submit(self._load_morphemes)
         model = self._catalog().vectors.active()
         if model is not None:
             vectors = self._beside.submit(self._read_vectors, model)
@@ -175,6 +180,7 @@ class Answering:
                 self._query_embedder(model).embed_query("warm")
             finally:
                 vectors.result()
+        morphemes.result()
         if rerank and self._options.search.rerank_model:
             with suppress(ModelError):  # each search says so, and is answered without
                 self._reranker.get()

@@ -41,18 +41,6 @@ class Words:
     terms: Sequence[str] = ()
 
 
-def query_terms(catalog: Catalog, words: str) -> list[str]:
-    """The terms of a query; the last one as a prefix when no note holds it as it is: it may still be being typed."""
-    terms = match_terms(words)
-    if terms and len(terms[-1]) >= 2 and not terms[-1].endswith("*"):
-        exact = catalog.connection.execute(
-            "SELECT 1 FROM chunk_terms WHERE chunk_terms MATCH ? LIMIT 1", match_phrases(terms[-1:])
-        ).fetchone()
-        if exact is None:
-            return [*terms[:-1], terms[-1] + "*"]
-    return terms
-
-
 def find_words(catalog: Catalog, terms: Sequence[str], limit: int, scope: Scope) -> Words:
     """Passages by their own words, and notes by title, aliases, headings, tags, path and body."""
     if not terms:

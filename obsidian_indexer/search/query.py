@@ -135,7 +135,7 @@ def match_terms(words: str) -> list[str]:
 
 
 def match_phrases(terms: Sequence[str]) -> list[str]:
-    """The terms as FTS5 phrases. They hold letters, digits and a closing `*` only, so nothing of a query reaches
-    FTS5's own syntax.
+    """The terms as FTS5 phrases. They hold letters, digits, a mark of morphemes and a closing `*` only, so nothing of a
+    query reaches FTS5's own syntax.
     """
     return [f'"{term[:-1]}" *' if term.endswith("*") else f'"{term}"' for term in terms]

@@ -22,7 +22,7 @@ from obsidian_indexer.search.explain import explain_places
 from obsidian_indexer.search.filters import Selection, select
 from obsidian_indexer.search.fusion import Fused, WeightedLeg, fuse
 from obsidian_indexer.search.graph import linked_notes
-from obsidian_indexer.search.legs import NoteEvidence, find_links, find_words, notes_of_chunks, query_terms
+from obsidian_indexer.search.legs import NoteEvidence, find_links, find_words, notes_of_chunks
 from obsidian_indexer.search.listing import DATES, bare_files, date_key, in_order, list_all
 from obsidian_indexer.search.naming import named_first
 from obsidian_indexer.search.query import Query, match_terms, parse_query, plain_query
@@ -31,6 +31,7 @@ from obsidian_indexer.search.scope import Scope
 from obsidian_indexer.search.similar import similar_leg
 from obsidian_indexer.search.snippet import snippet
 from obsidian_indexer.search.spelling import Vocabulary
+from obsidian_indexer.search.terms import missing_morphemes, query_terms
 from obsidian_indexer.search.translation import Translation, translate
 from obsidian_indexer.search.weighing import KEYWORD, SEMANTIC, Found, Places, Weights, weigh
 from obsidian_indexer.store.catalog import Catalog
@@ -184,7 +185,8 @@ class Searcher:
         query = replace(query, words=corrected.words if corrected else query.words, sort=query.sort or sort)
         selection = select(self._catalog.connection, query.condition)
         found, weights, notice = self._find(query, selection.scope, mode, plain=plain)
-        said = (corrected.notice if corrected else None, query.remark, notice)
+        missing = None if mode == "semantic" else missing_morphemes(self._catalog, query.words)
+        said = (corrected.notice if corrected else None, query.remark, missing, notice)
         return Asked(
             query,
             selection,

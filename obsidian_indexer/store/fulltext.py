@@ -3,6 +3,7 @@
 The tables hold no text (`content=''`): a row is taken out again by handing SQLite the same terms that went in,
 which are always made from the note's and chunks' own rows. So whoever changes those rows takes `note_text` before and
 after and, where they differ, calls `remove_note` with the one and `add_note` with the other, in one transaction.
+Whether the morphemes of Korean words are among the terms is in `meta`, and holds for every row.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 
+from obsidian_indexer.store.morphemes import marked_morphemes, required_analyser
 from obsidian_indexer.store.rows import path_from_row
 from obsidian_indexer.store.terms import TERMS_VERSION, document_terms, spelt_words
 
@@ -20,6 +22,8 @@ CHUNK_WEIGHTS = (2.0, 1.0)
 """BM25 weights of a chunk's headings and body."""
 NOTE_WEIGHTS = (8.0, 6.0, 3.0, 3.0, 2.0, 1.0)
 """BM25 weights of a note's title, aliases, headings, tags, path and body."""
+
+_WITH = "+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +69,28 @@ def make_terms(
     path: str | bytes,
     chunks: Iterable[tuple[str, str]],
     anchors: Iterable[str] = (),
+    *,
+    morphemes: bool = False,
 ) -> NoteTerms:
-    """The terms of a note from the fields of its `NoteText`, (headings, text) of its chunks and text of its links."""
+    """The terms of a note from the fields of its `NoteText`, (headings, text) of its chunks and text of its links.
+
+    With `morphemes`, those of its Korean words too, but for links. Raises ConfigError when they cannot be had.
+    """
+
+    def terms_of(text: str) -> str:
+        terms = document_terms(text)
+        return " ".join((terms, *marked_morphemes(text))) if morphemes else terms
+
     folder = path_from_row(path).encode("utf-8", "replace").decode().rpartition("/")[0]
     fields = (
-        document_terms(title),
-        document_terms(" ; ".join(json.loads(aliases))),
-        document_terms(" ; ".join(heading["text"] for heading in json.loads(headings))),
-        document_terms(" ; ".join(json.loads(tags))),
-        document_terms(folder),
+        terms_of(title),
+        terms_of(" ; ".join(json.loads(aliases))),
+        terms_of(" ; ".join(heading["text"] for heading in json.loads(headings))),
+        terms_of(" ; ".join(json.loads(tags))),
+        terms_of(folder),
     )
-    of_chunks = tuple((document_terms(" ".join(json.loads(above))), document_terms(text)) for above, text in chunks)
+    of_chunks = tuple((terms_of(" ".join(json.loads(above))), terms_of(text)) for above, text in chunks)
+    # A morpheme is none of these words: its mark is no letter.
     words = spelt_words(*fields, *(body for _, body in of_chunks))
     return NoteTerms(fields, of_chunks, words, tuple(map(document_terms, anchors)))
 
@@ -94,7 +109,7 @@ def note_text(connection: sqlite3.Connection, note_id: int) -> NoteText | None:
 
 def add_note(connection: sqlite3.Connection, note_id: int, note: NoteText, terms: NoteTerms | None = None) -> None:
     """Put the full-text rows of a note and its chunks in; `terms`, where already made, must be those of `note`."""
-    chunk_rows, note_row, words, anchor_rows = _rows(note_id, note, terms)
+    chunk_rows, note_row, words, anchor_rows = _rows(connection, note_id, note, terms)
     connection.executemany("INSERT INTO chunk_terms(rowid, headings, body) VALUES (?,?,?)", chunk_rows)
     connection.executemany("INSERT INTO anchor_terms(rowid, text) VALUES (?,?)", anchor_rows)
     connection.execute(
@@ -105,7 +120,7 @@ def add_note(connection: sqlite3.Connection, note_id: int, note: NoteText, terms
 
 def remove_note(connection: sqlite3.Connection, note_id: int, note: NoteText) -> None:
     """Take the full-text rows of a note and its chunks out; `note` must be what went in."""
-    chunk_rows, note_row, words, anchor_rows = _rows(note_id, note, None)
+    chunk_rows, note_row, words, anchor_rows = _rows(connection, note_id, note, None)
     connection.executemany(
         "INSERT INTO chunk_terms(chunk_terms, rowid, headings, body) VALUES ('delete',?,?,?)", chunk_rows
     )
@@ -119,32 +134,55 @@ def remove_note(connection: sqlite3.Connection, note_id: int, note: NoteText) ->
 
 
 def _rows(
-    note_id: int, note: NoteText, terms: NoteTerms | None
+    connection: sqlite3.Connection, note_id: int, note: NoteText, terms: NoteTerms | None
 ) -> tuple[list[tuple[int, str, str]], tuple[object, ...], str, list[tuple[int, str]]]:
     if terms is None:
         chunks, anchors = ((above, text) for _, above, text in note.chunks), (text for _, text in note.anchors)
-        terms = make_terms(*note.fields, chunks, anchors)
+        terms = make_terms(*note.fields, chunks, anchors, morphemes=holds_morphemes(connection))
     chunk_rows = [(chunk_id, *words) for (chunk_id, _, _), words in zip(note.chunks, terms.chunks, strict=True)]
     anchor_rows = [(anchor_id, words) for (anchor_id, _), words in zip(note.anchors, terms.anchors, strict=True)]
     return chunk_rows, (note_id, *terms.fields, " ".join(body for _, body in terms.chunks)), terms.words, anchor_rows
 
 
-def rebuild_if_stale(connection: sqlite3.Connection) -> None:
-    """Make every full-text row anew when the way text is split has changed."""
+def terms_version(*, morphemes: bool) -> str:
+    """Names the terms that the tables are to hold. Raises ConfigError when morphemes cannot be had."""
+    return f"{TERMS_VERSION}{_WITH}{required_analyser()}" if morphemes else TERMS_VERSION
+
+
+def held_version(connection: sqlite3.Connection) -> str:
+    """Names the terms that the tables hold, as `terms_version` does; empty of tables that were never filled."""
     row = connection.execute("SELECT value FROM meta WHERE key='terms_version'").fetchone()
-    if row is not None and row[0] == TERMS_VERSION:
-        return
+    return "" if row is None else str(row[0])
+
+
+def holds_morphemes(connection: sqlite3.Connection) -> bool:
+    """Whether the tables hold the morphemes of Korean words."""
+    return _WITH in held_version(connection)
+
+
+def rebuild_if_stale(connection: sqlite3.Connection) -> None:
+    """Make every full-text row anew when the way text is split has changed.
+
+    Morphemes are then left for the next run, so that no reader needs what makes them.
+    """
+    if held_version(connection).partition(_WITH)[0] != TERMS_VERSION:
+        rebuild(connection, TERMS_VERSION)
+
+
+def rebuild(connection: sqlite3.Connection, version: str, check: Callable[[], None] = lambda: None) -> None:
+    """Make every full-text row anew with these terms, all or none; `check` is called between notes and may raise."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.execute("INSERT INTO chunk_terms(chunk_terms) VALUES ('delete-all')")
         connection.execute("INSERT INTO note_terms(note_terms) VALUES ('delete-all')")
         connection.execute("INSERT INTO note_words(note_words) VALUES ('delete-all')")
         connection.execute("INSERT INTO anchor_terms(anchor_terms) VALUES ('delete-all')")
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('terms_version', ?)", (version,))
         for (note_id,) in connection.execute("SELECT id FROM notes").fetchall():
+            check()
             note = note_text(connection, note_id)
             if note is not None:
                 add_note(connection, note_id, note)
-        connection.execute("INSERT OR REPLACE INTO meta VALUES ('terms_version', ?)", (TERMS_VERSION,))
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")

@@ -55,10 +55,13 @@ def make_rows(
     blocks: Collection[int] = (),
     left_out: Collection[int] = (),
     names: Iterable[Name] = (),
+    *,
+    morphemes: bool = False,
 ) -> NoteRows:
     """The rows of a note cut into chunks.
 
-    `blocks` are its block keys, `left_out` those that were not embedded; `names` are what it is called.
+    `blocks` are its block keys, `left_out` those that were not embedded; `names` are what it is called. `morphemes`
+    must be what the full-text tables hold.
     """
     title, aliases, tags = clean_text(note.title), to_json(note.aliases), to_json(note.tags)
     headings = to_json(
@@ -97,6 +100,7 @@ def make_rows(
             path_to_row(note.path),
             [(row[1], row[4]) for row in chunk_rows],
             [text for _, text in anchors],
+            morphemes=morphemes,
         ),
         blocks=pack_keys(blocks),
         left_out=pack_keys(left_out),

@@ -40,11 +40,16 @@ _GROUP_FILES, _GROUP_BYTES = 64, 500_000
 # The first groups are small, so that few notes are on their way before it shows what they share.
 _FIRST_FILES, _FIRST_GROUPS = 8, 16
 _MAX_PROCESSES = 8
+# What makes morphemes takes half a GB in each process.
+_MAX_ANALYSING = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that decides how a file becomes chunks; and how many processes may be at it, at what priority."""
+    """All that decides how a file becomes chunks; and how many processes may be at it, at what priority.
+
+    `morphemes` must be what the full-text tables hold.
+    """
 
     root: Path
     vault: VaultOptions
@@ -52,6 +57,7 @@ class Recipe:
     spec: ModelSpec
     settings: VaultSettings
     count_blocks: bool = True
+    morphemes: bool = False
     cores: int = 1
     nice: int = 0
 
@@ -114,6 +120,7 @@ def make_recipe(options: Options, spec: ModelSpec) -> Recipe:
         spec,
         read_settings(root),
         count_blocks=options.chunking.boilerplate_notes > 0,
+        morphemes=options.search.korean_morphemes,
         cores=capped_cores(options.embedding),
         nice=options.embedding.nice,
     )
@@ -190,7 +197,8 @@ class Preparer:
             boilerplate=left_out,
             special_tokens=n_special,
         )
-        return make_rows(note, chunks, blocks, left_out, names_of(note, count, n_special))
+        names = names_of(note, count, n_special)
+        return make_rows(note, chunks, blocks, left_out, names, morphemes=self._recipe.morphemes)
 
     def _bare_rows(self, note: Note) -> NoteRows:
         return make_rows(Note(note.path, note.sha256, note.title, note.kind), ())
@@ -222,7 +230,7 @@ def prepare_all(
 
     `boilerplate` is asked for each group of files. If the processes cannot be had or die, what is left is done here.
     """
-    processes = min(recipe.cores, _MAX_PROCESSES)
+    processes = min(recipe.cores, _MAX_ANALYSING if recipe.morphemes else _MAX_PROCESSES)
     total = sum(candidate.stat.size for candidate in candidates)
     left: Iterable[Candidate] = candidates
     if processes > 1 and total >= _PARALLEL_BYTES:

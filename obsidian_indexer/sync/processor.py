@@ -22,6 +22,7 @@ from obsidian_indexer.options import Options
 from obsidian_indexer.pace import Pace
 from obsidian_indexer.records import Change, ChangeKind, FileStat, IgnoredFile, IndexReport, Scope
 from obsidian_indexer.store.catalog import Catalog
+from obsidian_indexer.store.fulltext import held_version, rebuild, terms_version
 from obsidian_indexer.store.live import Table
 from obsidian_indexer.store.notes import StoredNote
 from obsidian_indexer.store.vectors import PendingTexts, StoredModel
@@ -82,13 +83,15 @@ class Processor:
     def run(self, *, full: bool = False, limit: int | None = None, scope: Scope | None = None) -> IndexReport:
         """Bring the index up to date, or a part of it; a cancelled run reports what it did.
 
-        A paused run has written all that is done. Times are told without pauses. Raises VaultError or ModelError.
+        A paused run has written all that is done. Times are told without pauses. Raises VaultError, ModelError, or
+        ConfigError when the settings ask for terms that cannot be made here.
         """
         started = self._progress.now()
         cancelled = False
         found = Differences()
         self._catalog.limit_cache(CATALOG_CACHE_MIB)
         try:
+            self._renew_terms()
             found = self._scan(full, scope)
             self._read(found, full, limit)
             self._forget_failures(scope)
@@ -100,6 +103,16 @@ class Processor:
         with self._catalog.transaction():
             self._catalog.set_meta("last_index", datetime.now(UTC).isoformat(timespec="seconds"))
         return self._report(found, self._progress.now() - started, cancelled, whole=scope is None)
+
+    def _renew_terms(self) -> None:
+        """Make the full text hold the terms that the settings ask for, from the stored notes; nothing is embedded."""
+        db, wanted = self._catalog.connection, terms_version(morphemes=self._options.search.korean_morphemes)
+        if held_version(db) == wanted:
+            return
+        if any(self._catalog.notes.counts()):
+            self._on_event(NoticeEvent("The words of all notes are stored anew, as search.korean_morphemes says."))
+        with self._timed("parse"):
+            rebuild(db, wanted, self._pace.check)
 
     # --- scan and compare
 

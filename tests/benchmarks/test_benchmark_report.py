@@ -78,6 +78,13 @@ def test_an_ablation_has_a_row_for_each_way_and_a_column_for_each_set() -> None:
     assert "| weights.titles | 0.1 |" in table
 
 
+def test_ways_of_making_terms_stand_below_each_other() -> None:
+    ways = {"pairs": {"one": 0.5, "two": 0.25}, "both": {"one": 0.75, "two": 0.5}}
+    table = render({"benchmark": "korean_terms", "machine": MACHINE, "ways": ways})
+    assert "| nDCG@10 | one | two |" in table
+    assert "| both | 0.75 | 0.5 |" in table
+
+
 def test_the_page_has_a_place_for_every_benchmark_that_is_run_and_for_no_other() -> None:
     places = re.findall(r"<!-- table (\w+) -->", PAGE.read_text("utf-8") + QUALITY.read_text("utf-8"))
     assert sorted(places) == sorted(commands(RESULTS, "python"))
