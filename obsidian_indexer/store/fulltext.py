@@ -217,7 +217,10 @@ def match_chunks(
 
     def kept(hits: Sequence[TermHit]) -> list[TermHit]:
         note_of = dict(
-            connection.execute(f"SELECT id, note_id FROM chunks WHERE id IN ({_VALUES})", (_json(h.id for h in hits),))
+            connection.execute(
+                f"SELECT id, note_id FROM chunks INDEXED BY chunks_place WHERE id IN ({_VALUES})",
+                (_json(hit.id for hit in hits),),
+            )
         )
         return [hit for hit in hits if note_of.get(hit.id) in wanted]
 

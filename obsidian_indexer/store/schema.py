@@ -193,6 +193,14 @@ DROP INDEX chunks_note;
 CREATE INDEX chunks_note ON chunks(note_id, key, n_tokens);
 """
 
+# Each search asks for the notes of hundreds of passages and the first passages of a hundred notes: the indexes alone
+# answer in a fifth of the time, as a row is long and mostly on a page of its own. `id` has to be asked for by the
+# index's name: SQLite takes the row for nearer.
+_PLACES = """
+CREATE INDEX chunks_place ON chunks(id, note_id);
+CREATE INDEX chunks_order ON chunks(note_id, seq);
+"""
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(_INITIAL),
     Migration(_EXACT_FILTERS, reparse=True),
@@ -203,6 +211,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(_ANCHORS, reparse=True),
     Migration(_NAME_VECTORS, reparse=True),
     Migration(_LENGTHS_OF_TEXTS),
+    Migration(_PLACES),
 )
 
 
