@@ -87,7 +87,8 @@ class Engine:
         """Bring the index up to date on this thread.
 
         `full` parses every note again, `limit` reads at most so many changed notes. A cancelled run keeps what it did
-        and reports `cancelled`; a paused one has written what it did. Raises VaultError, ModelError or LockedError.
+        and reports `cancelled`; a paused one has written what it did. Raises VaultError, ModelError, ConfigError or
+        LockedError.
         """
         shown = progress or Progress()
         pace = Pace(cancel or CancelToken(), self.options.embedding, pause=pause, progress=shown)
