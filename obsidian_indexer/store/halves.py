@@ -30,7 +30,8 @@ def cosines(halves: Halves, queries: Vectors) -> Vectors:
         return found
     if len(queries) < _MANY_QUERIES:
         for row, query in zip(found, queries.astype(np.float16), strict=True):
-            simsimd.cdist(halves, query[np.newaxis], metric="dot", out=row[:, np.newaxis])
+            # Given `out`, cdist takes a reference to None away at each call, until Python has none and aborts.
+            row[:] = np.asarray(simsimd.cdist(halves, query[np.newaxis], metric="dot", out_dtype="float32"))[:, 0]
         return found
     block = np.empty((min(_BLOCK, len(halves)), halves.shape[1]), np.float32)
     for start in range(0, len(halves), _BLOCK):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -44,3 +46,12 @@ def test_halves_become_floats_exactly() -> None:
     out = np.empty(halves.shape, np.float32)
     widen(halves, out)
     assert out.tobytes() == halves.astype(np.float32).tobytes()
+
+
+def test_many_comparisons_leave_pythons_own_objects_alone() -> None:
+    halves, query = np.eye(8, dtype=np.float16), np.eye(8, dtype=np.float32)[:1]
+    cosines(halves, query)
+    before = sys.getrefcount(None)
+    for _ in range(1000):
+        cosines(halves, query)
+    assert abs(sys.getrefcount(None) - before) < 500
