@@ -76,6 +76,8 @@ def forget_names(data_dir: Path) -> None:
     with Catalog.open(data_dir) as catalog:
         for table in ("names", "anchors", "anchor_terms", "name_vectors"):
             catalog.connection.execute(f"DROP TABLE {table}")
+        for index in ("chunks_place", "chunks_order"):
+            catalog.connection.execute(f"DROP INDEX {index}")
         before = schema.MIGRATIONS.index(schema.Migration(schema._NAMES, reparse=True))
         catalog.connection.execute(f"PRAGMA user_version={before}")
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,9 @@ from obsidian_indexer.store.live import ResidentVectors
 from obsidian_indexer.store.vectors import StoredModel
 from obsidian_indexer.vault.uri import obsidian_uri
 
-_SEARCHES_AT_ONCE = 4
+T = TypeVar("T")
+
+_LEGS_AT_ONCE = 6
 
 
 class Answering:
@@ -53,8 +56,8 @@ class Answering:
         self._resident = ResidentVectors()
         self._resident_names = ResidentVectors(lambda catalog: catalog.name_vectors)
         self._vocabulary = ResidentVocabulary()
-        # The semantic leg runs beside the keyword leg; neither holds the interpreter for long.
-        self._beside = ThreadPoolExecutor(_SEARCHES_AT_ONCE, thread_name_prefix="search")
+        # Legs run beside each other; none holds the interpreter for long. No work here waits for other work here.
+        self._beside = ThreadPoolExecutor(_LEGS_AT_ONCE, thread_name_prefix="search")
         # Resolving a model reads its small files; no query has to wait for that twice.
         self._answering_model = cache(self._resolve)
 
@@ -69,7 +72,6 @@ class Answering:
                 live=lambda: self._resident.now(self._catalog(), model),
                 nearest=partial(self._nearest, model),
                 titles=partial(self._titles, model),
-                start=self._beside.submit,
             )
         return Searcher(
             catalog,
@@ -79,6 +81,7 @@ class Answering:
             tokenizer=lambda: self._query_tokenizer(model),
             vocabulary=lambda: self._vocabulary.now(catalog),
             uri=self._passage_uri,
+            beside=self._begin,
             reranker=self._reranker.get if self._options.search.rerank_model else None,
         )
 
@@ -102,6 +105,9 @@ class Answering:
         if wanted == active.name:
             return None
         return f"The index was made with {active.name}, which answers. Run 'index --model {wanted}' to change to it."
+
+    def _begin(self, work: Callable[[Catalog], T]) -> Callable[[], T]:
+        return self._beside.submit(lambda: work(self._catalog())).result
 
     def _passage_uri(self, path: str, headings: Sequence[str]) -> str:
         return obsidian_uri(self._options.vault_path.name, path, heading=headings or None)

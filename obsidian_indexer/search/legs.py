@@ -42,15 +42,21 @@ class Words:
 
 
 def find_words(catalog: Catalog, terms: Sequence[str], limit: int, scope: Scope) -> Words:
-    """Passages by their own words, and notes by title, aliases, headings, tags, path and body."""
+    """Passages and notes by terms."""
+    return Words(find_passages(catalog, terms, limit, scope), find_notes(catalog, terms, limit, scope), terms)
+
+
+def find_passages(catalog: Catalog, terms: Sequence[str], limit: int, scope: Scope) -> dict[int, float]:
+    """Passages by their own words and the headings above them: BM25 by chunk id, the best 1."""
     if not terms:
-        return Words()
-    phrases = match_phrases(terms)
-    return Words(
-        _by_best(match_chunks(catalog.connection, phrases, limit, scope.note_ids, scope.chunk_ids)),
-        _by_best(match_notes(catalog.connection, phrases, limit, scope.note_ids)),
-        terms,
-    )
+        return {}
+    hits = match_chunks(catalog.connection, match_phrases(terms), limit, scope.note_ids, scope.chunk_ids)
+    return _by_best(hits)
+
+
+def find_notes(catalog: Catalog, terms: Sequence[str], limit: int, scope: Scope) -> dict[int, float]:
+    """Notes by title, aliases, headings, tags, path and body: BM25 by note id, the best 1."""
+    return _by_best(match_notes(catalog.connection, match_phrases(terms), limit, scope.note_ids)) if terms else {}
 
 
 def find_links(catalog: Catalog, words: str, scope: Scope) -> dict[int, NoteEvidence]:
@@ -123,7 +129,11 @@ def notes_of_chunks(connection: sqlite3.Connection, chunk_ids: Sequence[int]) ->
     """The note of each chunk that is still there."""
     found: dict[int, int] = {}
     for page in pages(chunk_ids):
-        found.update(connection.execute(f"SELECT id, note_id FROM chunks WHERE id IN ({marks(page)})", page).fetchall())
+        # By its own choice SQLite reads the rows themselves, which are long.
+        rows = connection.execute(
+            f"SELECT id, note_id FROM chunks INDEXED BY chunks_place WHERE id IN ({marks(page)})", page
+        )
+        found.update(rows.fetchall())
     return found
 
 

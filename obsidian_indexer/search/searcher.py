@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,15 @@ from obsidian_indexer.search.explain import explain_places
 from obsidian_indexer.search.filters import Selection, select
 from obsidian_indexer.search.fusion import Fused, WeightedLeg, fuse
 from obsidian_indexer.search.graph import linked_notes
-from obsidian_indexer.search.legs import NoteEvidence, find_links, find_words, notes_of_chunks
+from obsidian_indexer.search.legs import (
+    NoteEvidence,
+    Words,
+    find_links,
+    find_notes,
+    find_passages,
+    find_words,
+    notes_of_chunks,
+)
 from obsidian_indexer.search.listing import DATES, bare_files, date_key, in_order, list_all
 from obsidian_indexer.search.naming import named_first
 from obsidian_indexer.search.query import Query, match_terms, parse_query, plain_query
@@ -55,6 +63,16 @@ cosines of their notes, by note id.
 """
 
 
+T = TypeVar("T")
+
+
+class Beside(Protocol):
+    """Begins work on another thread."""
+
+    def __call__(self, work: Callable[[Catalog], T]) -> Callable[[], T]:
+        """`work` gets a catalogue connection of its thread; the result waits for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Meant:
     """What meaning found: cosines by chunk id and by note id, notes by their names, the weights as that leaves them,
@@ -70,13 +88,12 @@ class Meant:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What the semantic leg works with, on any thread. `start` begins a call on another one and gives its future."""
+    """What the semantic leg works with, on any thread."""
 
     model: StoredModel
     live: Callable[[], LiveVectors]
     nearest: Nearest
     titles: Callable[[NDArray[np.float32], int, Scope], Mapping[int, NoteEvidence]]
-    start: Callable[[Callable[[], Meant]], Future[Meant]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +133,8 @@ class Searcher:
 
     `embedder` gives the active model loaded, `tokenizer` its tokenizer alone; both raise IndexerError when that cannot
     be and are called only when needed, as are `vocabulary`, the words of the vault, and `reranker`, None where the
-    settings name none. `uri` makes the link that opens a passage.
+    settings name none. `uri` makes the link that opens a passage. `beside` begins work on another thread, with a
+    catalogue connection of that thread, and gives what waits for its result.
     """
 
     def __init__(
@@ -129,6 +147,7 @@ class Searcher:
         tokenizer: Callable[[], TextTokenizer],
         vocabulary: Callable[[], Vocabulary],
         uri: Callable[[str, Sequence[str]], str],
+        beside: Beside,
         reranker: Callable[[], Reranker] | None = None,
     ) -> None:
         self._catalog = catalog
@@ -138,6 +157,7 @@ class Searcher:
         self._tokenizer = tokenizer
         self._vocabulary = vocabulary
         self._uri = uri
+        self._beside = beside
         self._reranker = reranker
 
     def search(
@@ -230,13 +250,16 @@ class Searcher:
 
     def _by_words(self, query: Query, scope: Scope, *, translated: bool = False) -> Found:
         """What the legs by words find; `translated` adds the query's words in the other language."""
-        limit = self._options.candidates
+        limit, terms = self._options.candidates, query_terms(self._catalog, query.words)
+        notes = self._beside(lambda catalog: find_notes(catalog, terms, limit, scope))
+        links = self._beside(lambda catalog: find_links(catalog, query.words, scope))
+        passages = find_passages(self._catalog, terms, limit, scope)
         translation = translate(self._catalog.connection, query.words) if translated else Translation()
         return Found(
-            find_words(self._catalog, query_terms(self._catalog, query.words), limit, scope),
             translated=find_words(self._catalog, match_terms(" ".join(translation.words)), limit, scope),
             unknown=translation.unknown,
-            links=find_links(self._catalog, query.words, scope),
+            words=Words(passages, notes(), terms),
+            links=links(),
         )
 
     def _start_semantic(self, query: Query, scope: Scope, weights: Weights) -> Callable[[], Meant]:
@@ -245,7 +268,7 @@ class Searcher:
         if meaning is None:
             missing = "Nothing is embedded yet: results are by keyword. Run 'index' to search by meaning."
             return lambda: Meant(weights.by_words(), notice=missing)
-        return meaning.start(lambda: self._semantic(meaning, query, scope, weights)).result
+        return self._beside(lambda _: self._semantic(meaning, query, scope, weights))
 
     def _semantic(self, meaning: Meaning, query: Query, scope: Scope, weights: Weights) -> Meant:
         """The semantic leg; not on the thread that owns the catalogue's connection."""
