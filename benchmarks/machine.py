@@ -21,6 +21,8 @@ Outcome = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[1]
 _PACKAGES = ("torch", "sentence-transformers", "chromadb", "tokenizers", "numpy", "openvino")
+COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
+"""In this environment Python keeps modules compiled, as an installation has them."""
 _SAMPLE_S = 0.05
 
 
@@ -61,7 +63,7 @@ def run_process(args: Sequence[str], *, python: str = sys.executable, environ: E
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, **(environ or {})},
+        env={**os.environ, **COMPILED, **(environ or {})},
     )
     peak = 0
     while True:

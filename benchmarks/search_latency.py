@@ -33,7 +33,7 @@ import main as program
 
 os.environ.update({name: os.environ.get(name, value) for name, value in program.ENVIRONMENT.items()})
 
-from benchmarks.machine import ROOT, machine, resident_bytes
+from benchmarks.machine import COMPILED, ROOT, machine, resident_bytes
 from benchmarks.synthetic import Corpus, write_index
 from obsidian_indexer.embed.loaded import LoadedModel
 from obsidian_indexer.embed.spec import resolve_model
@@ -148,7 +148,11 @@ def cold(options: Options, query: str, runs: int) -> dict[str, object]:
         for mode, seconds in spent.items():
             start = time.perf_counter()
             subprocess.run(
-                [*command, "--json", "search", "--mode", mode, query], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+                [*command, "--json", "search", "--mode", mode, query],
+                cwd=ROOT,
+                check=True,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, **COMPILED},
             )
             seconds.append(time.perf_counter() - start)
     return {

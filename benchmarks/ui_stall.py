@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.machine import ROOT, Outcome, machine
+from benchmarks.machine import COMPILED, ROOT, Outcome, machine
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -59,8 +59,7 @@ class Terminal:
             stdout=follower,
             stderr=follower,
             start_new_session=True,
-            # As after an installation: with compiled modules.
-            env={**os.environ, "TERM": "xterm-256color", "PYTHONDONTWRITEBYTECODE": "", **(environ or {})},
+            env={**os.environ, **COMPILED, "TERM": "xterm-256color", **(environ or {})},
         )
         os.close(follower)
         self.written: list[tuple[float, int]] = []
