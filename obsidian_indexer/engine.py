@@ -332,9 +332,12 @@ class Engine:
         """Raises ModelError when the model that the settings name cannot be used here."""
         self._answering.wanted_model()
 
-    def warm(self, *, rerank: bool = True) -> None:
-        """Load what the first query needs, with `rerank` the reranker too where one is set. Raises ModelError."""
-        self._answering.warm(rerank=rerank)
+    def warm(self, *, rerank: bool = True, once: bool = False) -> None:
+        """Load what the first query needs, with `rerank` the reranker too where one is set. Raises ModelError.
+
+        `once` leaves out what only later queries gain by.
+        """
+        self._answering.warm(rerank=rerank, once=once)
 
     def note_text(self, path: str) -> str:
         """An indexed note as it is on disk now. Raises NoteError when it is unknown or cannot be read."""

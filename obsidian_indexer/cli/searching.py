@@ -88,7 +88,7 @@ def search(
             if _needs_model(query, mode or engine.options.search.mode):
                 # Before the query, so that its time is its own. Without a model the search says so and goes by keyword.
                 with suppress(IndexerError):
-                    engine.warm(rerank=rerank is not False)
+                    engine.warm(rerank=rerank is not False, once=queries is None)
             ask: Asked = {"k": k, "mode": mode, "group": group, "explain": explain, "sort": sort, "rerank": rerank}
             if queries is not None:
                 _answer_all(engine, queries, ask)

@@ -152,10 +152,10 @@ class Answering:
         catalog = self._catalog()
         return find_titles(catalog, self._resident_names.now(catalog, model).nearest(query, limit, scope.note_ids))
 
-    def _read_vectors(self, model: StoredModel) -> None:
-        catalog = self._catalog()
-        self._resident.now(catalog, model)
-        self._resident_names.now(catalog, model)
+    def _read_vectors(self, model: StoredModel, *, prepared: bool) -> None:
+        for resident in (self._resident, self._resident_names):
+            read = resident.prepare if prepared else resident.now
+            read(self._catalog(), model)
 
     def _load_morphemes(self) -> None:
         query_terms(self._catalog(), "말")
@@ -176,12 +176,15 @@ class Answering:
             return f"{line} · index again to change to {name}"
         return line or f"{name} · not loaded"
 
-    def warm(self, *, rerank: bool = True) -> None:
-        """Load what the first query needs, with `rerank` the reranker too where one is set. Raises ModelError."""
+    def warm(self, *, rerank: bool = True, once: bool = False) -> None:
+        """Load what the first query needs, with `rerank` the reranker too where one is set. Raises ModelError.
+
+        `once` leaves out what only later queries gain by.
+        """
         morphemes = self._beside.submit(self._load_morphemes)
         model = self._catalog().vectors.active()
         if model is not None:
-            vectors = self._beside.submit(self._read_vectors, model)
+            vectors = self._beside.submit(self._read_vectors, model, prepared=not once)
             try:
                 self._query_embedder(model).embed_query("warm")
             finally:

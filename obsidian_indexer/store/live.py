@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from obsidian_indexer.store.catalog import Catalog
-from obsidian_indexer.store.halves import Halves, cosines
+from obsidian_indexer.store.halves import Codes, Halves, cosines
 from obsidian_indexer.store.vectors import StoredModel, TextKeys, TextVectors
 
 Ids = NDArray[np.int64]
@@ -20,6 +20,8 @@ _FEW = 0.2
 # Rows that are gone stay until they are this share of all; room for this share of new ones is set aside.
 _SPARE = 0.1
 _BELOW_EVERY_COSINE = -2.0
+# So many times the rows that are asked for are compared where codes chose them: those that belong are then among them.
+_SIFTED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class LiveVectors:
     """Row i of each array is one chunk; a later change of the catalogue leaves a value of this class as it was.
 
     vectors: float16[n, dim], unit length; chunk_ids, note_ids, n_tokens: int64[n]; gone: int64[m], rows that are not
-    to be found.
+    to be found. `codes` are those of the first rows, once they were made.
     """
 
     vectors: Halves
@@ -35,6 +37,7 @@ class LiveVectors:
     note_ids: Ids
     n_tokens: Ids
     gone: Ids
+    codes: Codes | None = None
 
     def __len__(self) -> int:
         """How many chunks can be found."""
@@ -56,10 +59,26 @@ class LiveVectors:
             rows = _rows_among(self.chunk_ids, chunk_ids)
         elif note_ids is not None:
             rows = _rows_among(self.note_ids, note_ids)
+        if self.codes is not None and (rows is None or len(rows) > _FEW * len(self.vectors)):
+            rows = self._sifted(self.codes, query, _SIFTED * limit, rows)
         rows, near = self._compare(query, rows)
         best = np.argpartition(near, -limit)[-limit:] if len(near) > limit else np.arange(len(near))
         best = best[near[best] > _BELOW_EVERY_COSINE]
         return dict(zip(self.chunk_ids[rows[best]].tolist(), near[best].tolist(), strict=True))
+
+    def _sifted(self, codes: Codes, query: NDArray[np.float32], count: int, rows: Ids | None) -> Ids:
+        """Of rows, or of all, about `count` that come nearest by their codes, and those that have no code yet."""
+        coded = len(codes)
+        near = codes.cosines(query)
+        near[self.gone[self.gone < coded]] = _BELOW_EVERY_COSINE
+        if rows is None:
+            chosen, uncoded = np.arange(coded), np.arange(coded, len(self.vectors))
+        else:
+            chosen, uncoded = rows[rows < coded], rows[rows >= coded]
+            near = near[chosen]
+        if len(near) > count:
+            chosen = chosen[np.argpartition(near, -count)[-count:]]
+        return np.concatenate([chosen, uncoded])
 
     def whole_notes(self, query: NDArray[np.float32], chunk_ids: Collection[int]) -> dict[int, float]:
         """The notes of some chunks, by id: the mean cosine of all chunks of each with a query, weighted by tokens."""
@@ -95,6 +114,13 @@ class ResidentVectors:
         self._lock = threading.Lock()
         self._stamp: tuple[int, str | None] | None = None
         self._held: _Held | None = None
+
+    def prepare(self, catalog: Catalog, model: StoredModel) -> None:
+        """Make ready for many searches; the first ones are not worth it."""
+        self.now(catalog, model)
+        with self._lock:
+            if self._held is not None:
+                self._held = self._held.coded()
 
     def now(self, catalog: Catalog, model: StoredModel) -> LiveVectors:
         """The vectors of every chunk as the catalogue has them."""
@@ -141,6 +167,13 @@ class _Held:
         live = LiveVectors(room[:used], chunks.ids[held], chunks.note_ids[held], chunks.n_tokens[held], held[:0])
         return cls(live, starts[held], room)
 
+    def coded(self) -> _Held:
+        """This with codes for all rows."""
+        live = self.live
+        if live.codes is not None and len(live.codes) == len(live.vectors):
+            return self
+        return _Held(replace(live, codes=Codes.of(live.vectors)), self.keys, self.room)
+
     def renewed(self, table: TextVectors, model: StoredModel) -> _Held:
         """What is held, without the rows whose chunk changed or went, and with the new ones read."""
         chunks, live = table.keys(), self.live
@@ -156,7 +189,8 @@ class _Held:
             is_unread[there[same]] = False
         unread = np.flatnonzero(is_unread)
         if len(unread) > len(chunks.ids) // 2:
-            return _Held.read(table, model)
+            held = _Held.read(table, model)
+            return held if live.codes is None else held.coded()
         found, vectors = table.of_keys(model, [chunks.key(i) for i in unread.tolist()])
         new = unread[found]
         kept = self._with_room_for(len(new), same)
@@ -172,7 +206,8 @@ class _Held:
         room = _room(len(rows) + count, self.room.shape[1])
         np.take(self.room, rows, axis=0, out=room[: len(rows)])
         moved = LiveVectors(room[: len(rows)], live.chunk_ids[rows], live.note_ids[rows], live.n_tokens[rows], gone[:0])
-        return _Held(moved, self.keys[rows], room)
+        held = _Held(moved, self.keys[rows], room)
+        return held if live.codes is None else held.coded()
 
     def and_also(self, chunks: TextKeys, new: Ids, vectors: Halves) -> _Held:
         """This and more rows: vectors[i] belongs to chunk new[i] of `chunks`. Rows already in use are not touched."""
@@ -184,6 +219,7 @@ class _Held:
             np.concatenate([live.note_ids, chunks.note_ids[new]]),
             np.concatenate([live.n_tokens, chunks.n_tokens[new]]),
             live.gone,
+            live.codes,
         )
         return _Held(grown, np.concatenate([self.keys, chunks.starts[new]]), self.room)
 

@@ -108,7 +108,7 @@ class FakeEngine:
         if self.model_error is not None:
             raise self.model_error
 
-    def warm(self, *, rerank: bool) -> None:
+    def warm(self, *, rerank: bool, once: bool) -> None:
         self.asked.append(("warm", {"rerank": rerank}))
         if self.model_error is not None:
             raise self.model_error

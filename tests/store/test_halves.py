@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from obsidian_indexer.store.halves import cosines, widen
+from obsidian_indexer.store.halves import Codes, cosines, widen
 
 
 def unit(n: int, dim: int, seed: int) -> NDArray[np.float32]:
@@ -55,3 +55,14 @@ def test_many_comparisons_leave_pythons_own_objects_alone() -> None:
     for _ in range(1000):
         cosines(halves, query)
     assert abs(sys.getrefcount(None) - before) < 500
+
+
+@pytest.mark.parametrize("dim", [5, 64, 384])
+def test_codes_are_about_the_vectors(dim: int) -> None:
+    vectors, query = unit(3000, dim, 1), unit(1, dim, 2)[0]
+    about = Codes.of(vectors.astype(np.float16)).cosines(query)
+    assert np.abs(about - vectors @ query).max() < 0.01
+
+
+def test_no_vectors_have_no_codes() -> None:
+    assert len(Codes.of(np.empty((0, 4), np.float16)).cosines(unit(1, 4, 1)[0])) == 0

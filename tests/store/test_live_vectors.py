@@ -182,3 +182,24 @@ def test_a_passage_that_is_gone_counts_for_no_whole_note(catalog: Catalog, model
     assert list(live.whole_notes(query, [left]).values()) == pytest.approx(
         [float(vector_of("first") @ query)], abs=1e-3
     )
+
+
+@pytest.mark.parametrize("coded_from", [1, 60, 120])
+def test_codes_find_the_same_as_comparing_all(catalog: Catalog, model: StoredModel, coded_from: int) -> None:
+    plain, prepared = ResidentVectors(), ResidentVectors()
+    for number in range(120):
+        if number == coded_from:
+            embed(catalog, model)
+            prepared.prepare(catalog, model)
+        write(catalog, f"n{number}.md", [f"text {number}", f"more {number}"])
+    embed(catalog, model)
+    if coded_from == 120:
+        prepared.prepare(catalog, model)
+    write(catalog, "n7.md", ["another text"])
+    embed(catalog, model)
+    notes = [row[0] for row in catalog.connection.execute("SELECT id FROM notes WHERE id % 2 = 0")]
+    for number in range(20):
+        query = vector_of(f"query {number}")
+        every, sifted = plain.now(catalog, model), prepared.now(catalog, model)
+        for among in (None, notes):
+            assert sifted.nearest(query, 9, among) == pytest.approx(every.nearest(query, 9, among), abs=1e-6)
