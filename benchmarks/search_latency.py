@@ -5,10 +5,10 @@
 The indexes are synthetic (`benchmarks/synthetic.py`) and hold vectors under the name of the bundled model, which embeds
 the queries: runs of 2 to 10 words, every third Korean. A third of them warms up, the others are timed, each once.
 `keyword_same_best` is the share of the 20 best passages that stays when every matching one is scored (decision 11). Of
-`vectors_ms`, `embed` is the model alone, `exact` the comparison of a passage with all others, and with `--store`,
-`store` the same question to Chroma, with the share of the exact answers that it finds. A process is timed from start
-to end, also on an index of a hundred passages. `--keep` writes the indexes there and uses them again. Prints one JSON
-object.
+`vectors_ms`, `embed` is the model alone, `exact` the comparison of a passage with all others, `sifted` the same where
+bytes choose what is compared; with `--store`, `store` the same question to Chroma. `sifted_same` and `store_recall` are
+the share of the exact answers that these find. A process is timed from start to end, also on an index of a hundred
+passages. `--keep` writes the indexes there and uses them again. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -48,6 +50,7 @@ from obsidian_indexer.store.process import StoreProcess
 
 # A tenth of the notes, one in a thousand, a twentieth, and all but a tenth.
 FILTERS = ("tag:work", "tag:project/rare", "path:area3/", "-tag:work")
+Nearest = Callable[[NDArray[np.float32], int], Mapping[int, float]]
 _SMALL, _NEAREST, _STORE_QUERIES, _BEST = 100, 200, 100, 20
 
 
@@ -96,7 +99,8 @@ def vectors_alone(options: Options, queries: Sequence[str], *, store: bool) -> d
         embedder = LoadedModel(options.embedding, options.data_dir / ENGINES).get(spec, model.dtype)
         result: dict[str, object] = {"embed": timed(embedder.embed_query, queries)}
         start = time.perf_counter()
-        live = ResidentVectors().now(catalog, model)
+        resident = ResidentVectors()
+        live = resident.now(catalog, model)
         result["read_s"] = round(time.perf_counter() - start, 2)
         # Passages of the index are better questions to a graph than texts that were made without regard to it.
         asked = {
@@ -104,6 +108,10 @@ def vectors_alone(options: Options, queries: Sequence[str], *, store: bool) -> d
             for row in range(0, len(live), max(1, len(live) // _STORE_QUERIES))
         }
         result["exact"] = timed(lambda row: live.nearest(asked[row], _NEAREST), list(asked))
+        resident.prepare(catalog, model)
+        sifted = resident.now(catalog, model)
+        result["sifted"] = timed(lambda row: sifted.nearest(asked[row], _NEAREST), list(asked))
+        result["sifted_same"] = share_of(live.nearest, sifted.nearest, asked.values())
         if store:
             start = time.perf_counter()
             process = StoreProcess(options.data_dir / "chroma.lock")
@@ -111,16 +119,18 @@ def vectors_alone(options: Options, queries: Sequence[str], *, store: bool) -> d
             ann.fill(catalog, lambda rows: None, lambda: None)
             result["store_filled_s"] = round(time.perf_counter() - start, 1)
             result["store"] = timed(lambda row: ann.nearest_chunks(catalog, asked[row], _NEAREST), list(asked))
-            result["store_recall"] = round(
-                statistics.mean(
-                    len(live.nearest(query, _NEAREST).keys() & ann.nearest_chunks(catalog, query, _NEAREST).keys())
-                    / min(_NEAREST, len(live))
-                    for query in asked.values()
-                ),
-                4,
-            )
+            result["store_recall"] = share_of(live.nearest, partial(ann.nearest_chunks, catalog), asked.values())
             process.close()
     return result
+
+
+def share_of(exact: Nearest, other: Nearest, queries: Collection[NDArray[np.float32]]) -> float:
+    """The share of the exact answers that another comparison finds."""
+    shares = []
+    for query in queries:
+        wanted = exact(query, _NEAREST).keys()
+        shares.append(len(wanted & other(query, _NEAREST).keys()) / len(wanted))
+    return round(statistics.mean(shares), 4)
 
 
 def same_best(options: Options, queries: Sequence[str]) -> float:
