@@ -20,8 +20,9 @@ from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
 from obsidian_indexer.errors import ModelError
 from obsidian_indexer.options import Options
 from obsidian_indexer.search.legs import NoteEvidence, find_titles
+from obsidian_indexer.search.meaning import Cosines, Meaning
 from obsidian_indexer.search.scope import Scope
-from obsidian_indexer.search.searcher import Cosines, Meaning, Searcher
+from obsidian_indexer.search.searcher import Searcher
 from obsidian_indexer.search.spelling import ResidentVocabulary
 from obsidian_indexer.search.terms import query_terms
 from obsidian_indexer.store.ann import AnnIndex

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass, replace
 
 from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.bundled import bundled_reader
@@ -23,7 +19,6 @@ from obsidian_indexer.search.filters import Selection, select
 from obsidian_indexer.search.fusion import Fused, WeightedLeg, fuse
 from obsidian_indexer.search.graph import linked_notes
 from obsidian_indexer.search.legs import (
-    NoteEvidence,
     Words,
     find_links,
     find_notes,
@@ -32,6 +27,7 @@ from obsidian_indexer.search.legs import (
     notes_of_chunks,
 )
 from obsidian_indexer.search.listing import DATES, bare_files, date_key, in_order, list_all
+from obsidian_indexer.search.meaning import Beside, Meaning, Meant
 from obsidian_indexer.search.naming import named_first
 from obsidian_indexer.search.query import Query, match_terms, parse_query, plain_query
 from obsidian_indexer.search.rerank import rerank as rerank_best
@@ -43,9 +39,7 @@ from obsidian_indexer.search.terms import missing_morphemes, query_terms
 from obsidian_indexer.search.translation import Translation, translate
 from obsidian_indexer.search.weighing import KEYWORD, SEMANTIC, Found, Places, Weights, weigh
 from obsidian_indexer.store.catalog import Catalog
-from obsidian_indexer.store.live import LiveVectors
 from obsidian_indexer.store.rows import clean_text, marks, pages, path_from_row, path_to_row, strings_from_json
-from obsidian_indexer.store.vectors import StoredModel
 
 # Below this share of known letters the model reads a query letter by letter, and its vector says next to nothing.
 _COVERED = 0.5
@@ -55,45 +49,6 @@ _TITLES = 50
 _PAGE = 24
 # Enough of a note to tell its script.
 _COVERAGE_CHARS = 2000
-
-Cosines = Mapping[int, float]
-Nearest = Callable[[NDArray[np.float32], int, Scope], tuple[Cosines, Cosines]]
-"""For a query (float32[dim], unit length), the chunks nearest to it, at most so many: cosines by chunk id, and the mean
-cosines of their notes, by note id.
-"""
-
-
-T = TypeVar("T")
-
-
-class Beside(Protocol):
-    """Begins work on another thread."""
-
-    def __call__(self, work: Callable[[Catalog], T]) -> Callable[[], T]:
-        """`work` gets a catalogue connection of its thread; the result waits for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Meant:
-    """What meaning found: cosines by chunk id and by note id, notes by their names, the weights as that leaves them,
-    and what the reader should know.
-    """
-
-    weights: Weights
-    cosines: Cosines = field(default_factory=dict)
-    note_cosines: Cosines = field(default_factory=dict)
-    titles: Mapping[int, NoteEvidence] = field(default_factory=dict)
-    notice: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What the semantic leg works with, on any thread."""
-
-    model: StoredModel
-    live: Callable[[], LiveVectors]
-    nearest: Nearest
-    titles: Callable[[NDArray[np.float32], int, Scope], Mapping[int, NoteEvidence]]
 
 
 @dataclass(frozen=True, slots=True)
