@@ -37,7 +37,7 @@ from obsidian_indexer.evaluate.vaults import INDEX, place_for, write_vault
 from obsidian_indexer.options import EmbedOptions, Options, SearchOptions
 from obsidian_indexer.search.naming import named_first
 from obsidian_indexer.search.searcher import Asked
-from obsidian_indexer.search.weighing import Weights, weigh
+from obsidian_indexer.search.weighing import Found, Weights, weigh
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.rows import path_from_row
 
@@ -95,8 +95,8 @@ def rank(catalog: Catalog, asked: Asked, way: Way, full: Weights) -> list[str]:
     if not way.alone:
         weights = weights.for_words(asked.query.words)
         weights = weights.unsure() if asked.weights != full.for_words(asked.query.words) else weights
-    # A leg alone counts whole, whatever the vault knows.
-    found = replace(asked.found, unknown=1.0) if way.alone else asked.found
+    # Alone, translations count whole whatever the vault knows, and nothing stands in where there are none.
+    found = Found(translated=asked.found.translated, unknown=1.0) if weights.translations == 1.0 else asked.found
     fused = weigh(found, asked.places, weights)
     if way.named and not way.alone:
         fused = named_first(catalog, asked.query, fused, asked.selection.scope)
