@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from obsidian_indexer.search.stopwords import is_stop_word
+from obsidian_indexer.search.translation import SHORTEST, beginnings
 from obsidian_indexer.store.particles import without_particle
 from training.table import Pair
 
 _HANGUL = re.compile(r"[가-힣]+")
 _LATIN = re.compile(r"[a-z]{3,}")
 # A Korean verb or adjective is looked up by its beginning, which its endings leave alone.
-_SHORTEST, _LONGEST = 2, 5
+_LONGEST = 5
 # Pairs that hold a word, or both; fewer are chance.
 _LEAST_KOREAN, _LEAST_ENGLISH, _LEAST_BOTH = 4, 3, 3
 _LEAST_SCORE, _BEST = 0.05, 2
@@ -34,9 +35,9 @@ def make_lexicon(pairs: Iterable[Pair]) -> tuple[dict[str, list[str]], dict[str,
     korean, english, nouns, forms = [], [], Counter[str](), Counter[tuple[str, str]]()
     for pair in pairs:
         runs = _HANGUL.findall(pair.ko)
-        bases = {base for run in runs if len(base := without_particle(run)) >= _SHORTEST}
+        bases = {base for run in runs if len(base := without_particle(run)) >= SHORTEST}
         nouns.update(bases)
-        korean.append(bases | {run[:n] for run in runs for n in range(_SHORTEST, min(len(run), _LONGEST + 1))})
+        korean.append(bases | {run[:n] for run in runs for n in range(SHORTEST, min(len(run), _LONGEST + 1))})
         words = {word for word in _LATIN.findall(pair.en.lower()) if not is_stop_word(word, False)}
         stems = {word: stem(word) for word in words}
         english.append(set(stems.values()))
@@ -90,12 +91,8 @@ def _best(scores: Iterable[tuple[str, str, float]], wanted) -> dict[str, list[st
 
 def _without_repeats(entries: Mapping[str, list[str]]) -> dict[str, list[str]]:
     """Without the words that the longest of their beginnings has the same translations for."""
-    return {word: best for word, best in entries.items() if entries.get(_beginning(word, entries)) != best}
 
+    def inherited(word: str) -> list[str] | None:
+        return next((entries[start] for start in beginnings(word) if start in entries), None)
 
-def _beginning(word: str, entries: Mapping[str, list[str]]) -> str:
-    return next(_beginnings(word, entries), "")
-
-
-def _beginnings(word: str, entries: Mapping[str, list[str]]) -> Iterator[str]:
-    return (word[:n] for n in range(len(word) - 1, _SHORTEST - 1, -1) if word[:n] in entries)
+    return {word: best for word, best in entries.items() if inherited(word) != best}

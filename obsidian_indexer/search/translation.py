@@ -19,7 +19,8 @@ from obsidian_indexer.store.particles import without_particle
 from obsidian_indexer.store.terms import is_hangul, split_runs
 
 _FOLDER = Path(__file__).resolve().parent / "lexicon"
-_SHORTEST = 2
+SHORTEST = 2
+"""Letters of the shortest word, or beginning of one, that is looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Translation:
 
 def translate(connection: sqlite3.Connection, text: str) -> Translation:
     """The words of a text that the lexicon knows, translated; nothing where it knows none."""
-    words = [word for word, unspaced in split_runs(text) if len(word) >= _SHORTEST and not is_stop_word(word, unspaced)]
+    words = [word for word, unspaced in split_runs(text) if len(word) >= SHORTEST and not is_stop_word(word, unspaced)]
     found = tuple(dict.fromkeys(other for word in words for other in _others(word)))
     if not found:
         return Translation()
@@ -49,13 +50,15 @@ def _is_known(connection: sqlite3.Connection, word: str) -> bool:
 
 def _others(word: str) -> list[str]:
     """The translations of a word; of a Korean one, those of the longest beginning that has any."""
-    lexicon = _lexicon("ko-en" if is_hangul(word[0]) else "en-ko")
-    forms = (without_particle(word), *_beginnings(word)) if is_hangul(word[0]) else (word,)
+    korean = is_hangul(word[0])
+    lexicon = _lexicon("ko-en" if korean else "en-ko")
+    forms = (without_particle(word), *beginnings(word)) if korean else (word,)
     return next((lexicon[form].split(" ") for form in forms if form in lexicon), [])
 
 
-def _beginnings(word: str) -> Iterator[str]:
-    return (word[:n] for n in range(len(word) - 1, _SHORTEST - 1, -1))
+def beginnings(word: str) -> Iterator[str]:
+    """The beginnings of a Korean word, longest first, without the word itself."""
+    return (word[:n] for n in range(len(word) - 1, SHORTEST - 1, -1))
 
 
 @cache

@@ -38,9 +38,8 @@ class Weights:
     """How much each leg counts, each in [0, 1].
 
     `translations` is a share of the whole score where there are any, `titles` and `links` are shares of what that
-    leaves; `semantic` is the semantic leg's share of the rest, the keyword
-    leg has what that leaves. `whole_notes` is the share of whole notes within the keyword leg, `note_meaning` that
-    within the semantic leg.
+    leaves; `semantic` is the semantic leg's share of the rest, the keyword leg has what that leaves. `whole_notes` is
+    the share of whole notes within the keyword leg, `note_meaning` that within the semantic leg.
     """
 
     semantic: float
@@ -87,9 +86,8 @@ class Found:
     """What the legs found for one query, before any weight is put on it.
 
     `translated` is what the query's words in the other language find, `unknown` the share of its own that no note
-    holds.
-    `cosines` are those of passages with the query, by chunk id, `note_cosines` the means of their notes, by note id;
-    `titles` and `links` are by note id.
+    holds. `cosines` are those of passages with the query, by chunk id, `note_cosines` the means of their notes, by note
+    id; `titles` and `links` are by note id.
     """
 
     words: Words = field(default_factory=Words)

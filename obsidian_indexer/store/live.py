@@ -174,6 +174,10 @@ class _Held:
             return self
         return _Held(replace(live, codes=Codes.of(live.vectors)), self.keys, self.room)
 
+    def _coded_alike(self, other: _Held) -> _Held:
+        """Another one, with codes where this has them."""
+        return other if self.live.codes is None else other.coded()
+
     def renewed(self, table: TextVectors, model: StoredModel) -> _Held:
         """What is held, without the rows whose chunk changed or went, and with the new ones read."""
         chunks, live = table.keys(), self.live
@@ -189,8 +193,7 @@ class _Held:
             is_unread[there[same]] = False
         unread = np.flatnonzero(is_unread)
         if len(unread) > len(chunks.ids) // 2:
-            held = _Held.read(table, model)
-            return held if live.codes is None else held.coded()
+            return self._coded_alike(_Held.read(table, model))
         found, vectors = table.of_keys(model, [chunks.key(i) for i in unread.tolist()])
         new = unread[found]
         kept = self._with_room_for(len(new), same)
@@ -206,8 +209,7 @@ class _Held:
         room = _room(len(rows) + count, self.room.shape[1])
         np.take(self.room, rows, axis=0, out=room[: len(rows)])
         moved = LiveVectors(room[: len(rows)], live.chunk_ids[rows], live.note_ids[rows], live.n_tokens[rows], gone[:0])
-        held = _Held(moved, self.keys[rows], room)
-        return held if live.codes is None else held.coded()
+        return self._coded_alike(_Held(moved, self.keys[rows], room))
 
     def and_also(self, chunks: TextKeys, new: Ids, vectors: Halves) -> _Held:
         """This and more rows: vectors[i] belongs to chunk new[i] of `chunks`. Rows already in use are not touched."""
