@@ -43,7 +43,7 @@ def make_lexicon(pairs: Iterable[Pair]) -> tuple[dict[str, list[str]], dict[str,
         english.append(set(stems.values()))
         forms.update((of, word) for word, of in stems.items())
     written: defaultdict[str, list[str]] = defaultdict(list)
-    for (of, word), _ in forms.most_common():
+    for (of, word), _ in sorted(forms.items(), key=lambda item: (-item[1], item[0])):
         written[of].append(word)
     scores = _scores(korean, english)
     to_english = {word: [written[found][0] for found in best] for word, best in _best(scores, lambda _: True).items()}
