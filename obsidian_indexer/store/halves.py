@@ -1,4 +1,4 @@
-"""Vectors of float16 numbers: compared as they are, made float32, or sifted by codes of a byte a number."""
+"""Vectors of float16 numbers: compared as they are, made float32, or sifted by codes of a bit a number."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ for _kernels in ("sapphire", "sve"):
 # For one query simsimd needs 0.3 times as long as widening and BLAS do (0.4 times as long as BLAS on float32), for 8 as
 # long, for 16 twice as long: further queries cost BLAS next to nothing (100,000 × 384, one thread).
 _MANY_QUERIES = 8
+# Of shorter vectors the signs say too little, and comparing all of them costs little.
+_CODED_DIM = 256
 # Blocks of rows that are widened at a time, so that they stay in the processor's cache.
 _BLOCK = 1024
 
@@ -45,42 +47,36 @@ def cosines(halves: Halves, queries: Vectors) -> Vectors:
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """Unit vectors in bytes, to find in a third of the time those that are worth comparing.
+    """Unit vectors as the signs of their numbers, a sixteenth of their size, to find those that are worth comparing.
 
-    codes: int8[n, dim]; scales: float32[n], what a code's unit is worth in each row.
+    The angle between two vectors is about the share of signs in which they differ (Charikar, "Similarity estimation
+    techniques from rounding algorithms", 2002). bits: uint8[n, ceil(dim / 8)].
     """
 
-    codes: NDArray[np.int8]
-    scales: NDArray[np.float32]
+    bits: NDArray[np.uint8]
 
     @classmethod
     def of(cls, halves: Halves) -> Codes:
-        """The codes of float16[n, dim]: each row's largest number is 127."""
-        codes, scales = np.empty(halves.shape, np.int8), np.empty(len(halves), np.float32)
-        block = np.empty((min(_BLOCK, len(halves)), halves.shape[1]), np.float32)
+        """The codes of float16[n, dim]; of short vectors none are made, so that all are compared."""
+        if halves.shape[1] < _CODED_DIM:
+            halves = halves[:0]
+        bits = np.empty((len(halves), -(-halves.shape[1] // 8)), np.uint8)
         for start in range(0, len(halves), _BLOCK):
             part = slice(start, start + _BLOCK)
-            wide = block[: len(halves[part])]
-            widen(halves[part], wide)
-            scales[part] = np.maximum(np.maximum(wide.max(axis=1), -wide.min(axis=1)), 1e-6) / 127
-            wide /= scales[part, np.newaxis]
-            np.rint(wide, out=wide)
-            codes[part] = wide
-        return cls(codes, scales)
+            bits[part] = np.packbits(halves[part] > 0, axis=1)
+        return cls(bits)
 
     def __len__(self) -> int:
         """How many vectors."""
-        return len(self.codes)
+        return len(self.bits)
 
-    def cosines(self, query: NDArray[np.float32]) -> NDArray[np.float32]:
-        """About the cosines with a query (float32[dim], unit length): float32[n], mostly within 2e-3."""
+    def distances(self, query: NDArray[np.float32]) -> NDArray[np.uint16]:
+        """In how many signs each differs from a query (float32[dim]): uint16[n]."""
         if not len(self):
-            return np.empty(0, np.float32)
-        scale = max(float(np.abs(query).max()), 1e-6) / 127
-        coded = np.rint(query / scale).astype(np.int8)[np.newaxis]
-        found = np.asarray(simsimd.cdist(self.codes, coded, metric="dot", out_dtype="float32"))[:, 0]
-        about: NDArray[np.float32] = found * self.scales * np.float32(scale)
-        return about
+            return np.empty(0, np.uint16)
+        bits = np.packbits(query > 0)[np.newaxis]
+        found = simsimd.cdist(self.bits, bits, metric="hamming", dtype="bin8", out_dtype="uint16")
+        return np.asarray(found)[:, 0]
 
 
 def widen(halves: Halves, out: Vectors) -> None:
