@@ -3,12 +3,13 @@
     python benchmarks/search_latency.py [--chunks 10000 100000 500000] [--keep FOLDER] [--store]
 
 The indexes are synthetic (`benchmarks/synthetic.py`) and hold vectors under the name of the bundled model. It embeds
-the queries, on the engine that a run over such a vault would choose: runs of 2 to 10 words, every third Korean. A third of them warms up, the others are timed, each once.
-`keyword_same_best` is the share of the 20 best passages that stays when every matching one is scored (decision 11). Of
-`vectors_ms`, `embed` is the model alone, `exact` the comparison of a passage with all others, `sifted` the same where
-bytes choose what is compared; with `--store`, `store` the same question to Chroma. `sifted_same` and `store_recall` are
-the share of the exact answers that these find. A process is timed from start to end, also on an index of a hundred
-passages. `--keep` writes the indexes there and uses them again. Prints one JSON object.
+the queries, on the engine that a run over such a vault would choose: runs of 2 to 10 words, every third Korean. A third
+of them warms up, the others are timed, each once. `keyword_same_best` is the share of the 20 best passages that stays
+when every matching one is scored (decision 11). Of `vectors_ms`, `embed` is the model alone, `exact` the comparison of
+a passage with all others, `sifted` the same where signs choose what is compared; with `--store`, `store` the same
+question to Chroma. `sifted_same` and `store_recall` are the share of the exact answers that these find. A process is
+timed from start to end, also on an index of a hundred passages. `--keep` writes the indexes there and uses them again.
+Prints one JSON object.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from obsidian_indexer.embed.spec import ModelSpec, resolve_model
 from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
 from obsidian_indexer.errors import ModelError
 from obsidian_indexer.options import Options
-from obsidian_indexer.search.legs import NoteEvidence, find_titles
+from obsidian_indexer.search.legs import NoteEvidence, Passages, find_titles
 from obsidian_indexer.search.meaning import Cosines, Meaning
 from obsidian_indexer.search.scope import Scope
 from obsidian_indexer.search.searcher import Searcher
@@ -136,7 +136,7 @@ class Answering:
 
     def _nearest(
         self, model: StoredModel, query: NDArray[np.float32], limit: int, scope: Scope
-    ) -> tuple[Cosines, Cosines]:
+    ) -> tuple[Passages, Cosines]:
         """The chunks nearest to a query, and their notes: of a large vault those the store names, where it can now."""
         catalog, ann = self._catalog(), self._ann()
         live, found = self._resident.now(catalog, model), None
@@ -144,7 +144,10 @@ class Answering:
             found = ann.nearest_chunks(catalog, query, limit)
         if found is None:
             found = live.nearest(query, limit, scope.note_ids, scope.chunk_ids)
-        return found, live.whole_notes(query, found)
+        note_of = live.notes_of(found)
+        # The store may name a passage that has just gone, or come.
+        passages = Passages({chunk_id: found[chunk_id] for chunk_id in note_of}, note_of)
+        return passages, live.whole_notes(query, set(note_of.values()))
 
     def _titles(
         self, model: StoredModel, query: NDArray[np.float32], limit: int, scope: Scope

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from obsidian_indexer.records import Evidence
+
+
+def _no_detail(place: int) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,14 +17,14 @@ class Leg:
     """What one leg found: a score in [0, 1] for each place (a chunk id), and its rank (1 is best).
 
     `similarities` are cosines, where the leg compares vectors; `terms` those it looked up, where it looks up terms.
-    `details` say in a few words why a place was found, where its rank and score do not.
+    `detail` says of a place that was found why, in a few words, where its rank and score do not.
     """
 
     scores: Mapping[int, float] = field(default_factory=dict)
     ranks: Mapping[int, int] = field(default_factory=dict)
     similarities: Mapping[int, float] = field(default_factory=dict)
     terms: Sequence[str] = ()
-    details: Mapping[int, str] = field(default_factory=dict)
+    detail: Callable[[int], str | None] = _no_detail
 
     @classmethod
     def ranked(
@@ -29,12 +33,12 @@ class Leg:
         similarities: Mapping[int, float] | None = None,
         *,
         terms: Sequence[str] = (),
-        details: Mapping[int, str] | None = None,
+        detail: Callable[[int], str | None] = _no_detail,
     ) -> Leg:
         """A leg of these scores; without `similarities`, the scores are cosines themselves."""
         order = sorted(scores, key=lambda place: (-scores[place], place))
         ranks = {place: rank for rank, place in enumerate(order, 1)}
-        return cls(scores, ranks, scores if similarities is None else similarities, terms, details or {})
+        return cls(scores, ranks, scores if similarities is None else similarities, terms, detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class Fused:
                 voted.leg.ranks[place],
                 round(voted.leg.scores[place], 4),
                 round(voted.weight, 4),
-                voted.leg.details.get(place) or _cosine(voted.leg.similarities.get(place)),
+                voted.leg.detail(place) or _cosine(voted.leg.similarities.get(place)),
             )
             for voted in self.legs
             if place in voted.leg.ranks

@@ -30,13 +30,21 @@ class NoteEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Passages:
+    """Passages that a leg found: a score by chunk id, and the note of each."""
+
+    scores: Mapping[int, float] = field(default_factory=dict)
+    note_of: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Words:
-    """BM25 of passages (by chunk id) and of whole notes (by note id), each divided by its best; what was looked up.
+    """BM25 of passages and of whole notes (by note id), each divided by its best; what was looked up.
 
     So neither collection's statistics decide how they mix.
     """
 
-    passages: Mapping[int, float] = field(default_factory=dict)
+    passages: Passages = field(default_factory=Passages)
     notes: Mapping[int, float] = field(default_factory=dict)
     terms: Sequence[str] = ()
 
@@ -46,12 +54,12 @@ def find_words(catalog: Catalog, terms: Sequence[str], limit: int, scope: Scope)
     return Words(find_passages(catalog, terms, limit, scope), find_notes(catalog, terms, limit, scope), terms)
 
 
-def find_passages(catalog: Catalog, terms: Sequence[str], limit: int, scope: Scope) -> dict[int, float]:
-    """Passages by their own words and the headings above them: BM25 by chunk id, the best 1."""
+def find_passages(catalog: Catalog, terms: Sequence[str], limit: int, scope: Scope) -> Passages:
+    """Passages by their own words and the headings above them: BM25, the best 1."""
     if not terms:
-        return {}
+        return Passages()
     hits = match_chunks(catalog.connection, match_phrases(terms), limit, scope.note_ids, scope.chunk_ids)
-    return _by_best(hits)
+    return Passages(_by_best(hits), notes_of_chunks(catalog.connection, [hit.id for hit in hits]))
 
 
 def find_notes(catalog: Catalog, terms: Sequence[str], limit: int, scope: Scope) -> dict[int, float]:

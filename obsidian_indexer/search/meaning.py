@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from obsidian_indexer.search.legs import NoteEvidence
+from obsidian_indexer.search.legs import NoteEvidence, Passages
 from obsidian_indexer.search.scope import Scope
 from obsidian_indexer.search.weighing import Weights
 from obsidian_indexer.store.catalog import Catalog
@@ -17,9 +17,9 @@ from obsidian_indexer.store.live import LiveVectors
 from obsidian_indexer.store.vectors import StoredModel
 
 Cosines = Mapping[int, float]
-Nearest = Callable[[NDArray[np.float32], int, Scope], tuple[Cosines, Cosines]]
-"""For a query (float32[dim], unit length), the chunks nearest to it, at most so many: cosines by chunk id, and the mean
-cosines of their notes, by note id.
+Nearest = Callable[[NDArray[np.float32], int, Scope], tuple[Passages, Cosines]]
+"""For a query (float32[dim], unit length), the passages nearest to it, at most so many, with their cosines, and the
+mean cosines of their notes, by note id.
 """
 
 
@@ -35,12 +35,12 @@ class Beside(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """What meaning found: cosines by chunk id and by note id, notes by their names, the weights as that leaves them,
-    and what the reader should know.
+    """What meaning found: passages by cosine, mean cosines by note id, notes by their names, the weights as that leaves
+    them, and what the reader should know.
     """
 
     weights: Weights
-    cosines: Cosines = field(default_factory=dict)
+    passages: Passages = field(default_factory=Passages)
     note_cosines: Cosines = field(default_factory=dict)
     titles: Mapping[int, NoteEvidence] = field(default_factory=dict)
     notice: str | None = None

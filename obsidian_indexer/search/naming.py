@@ -33,4 +33,4 @@ def named_first(catalog: Catalog, query: Query, fused: Fused, scope: Scope) -> F
         place: f"the query is its {name.kind}" + ("" if name.kind is NameKind.TITLE else f": {name.text}")
         for place, name in ((place, named[note_id]) for note_id, place in best.items())
     }
-    return put_first(fused, WeightedLeg(NAME, 1.0, Leg.ranked(dict.fromkeys(details, 1.0), {}, details=details)))
+    return put_first(fused, WeightedLeg(NAME, 1.0, Leg.ranked(dict.fromkeys(details, 1.0), {}, detail=details.get)))

@@ -49,7 +49,7 @@ def rerank(
     # Each takes the score of the place that it moves to, so that scores still fall from result to result.
     moved = {place: fused.scores[read[rank][0]] for rank, place in enumerate(order)}
     details = {read[i][0]: f"{scores[i]:.2f} by {reranker.name}, place {i + 1} before" for i in best_first}
-    leg = Leg(moved, {place: rank for rank, place in enumerate(order, 1)}, details=details)
+    leg = Leg(moved, {place: rank for rank, place in enumerate(order, 1)}, detail=details.get)
     settled = {place for _, _, same_note in read for place in same_note}
     reranked = replace(
         fused,

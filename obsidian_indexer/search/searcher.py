@@ -200,7 +200,7 @@ class Searcher:
             weights = weights.by_meaning()
         elif mode == "semantic":
             found = self._by_words(query, scope)
-        found = replace(found, cosines=meant.cosines, note_cosines=meant.note_cosines, titles=meant.titles)
+        found = replace(found, near=meant.passages, note_cosines=meant.note_cosines, titles=meant.titles)
         return found, weights, meant.notice
 
     def _by_words(self, query: Query, scope: Scope, *, translated: bool = False) -> Found:
@@ -230,12 +230,12 @@ class Searcher:
             vector = embedder.embed_query(query.words)
         except IndexerError as error:
             return Meant(weights.by_words(), notice=f"Results are by keyword: {error}")
-        cosines, of_notes = meaning.nearest(vector, self._options.candidates, scope)
+        passages, of_notes = meaning.nearest(vector, self._options.candidates, scope)
         titles = meaning.titles(vector, _TITLES, scope)
         if embedder.tokenizer.coverage(query.words) >= _COVERED:
-            return Meant(weights, cosines, of_notes, titles)
+            return Meant(weights, passages, of_notes, titles)
         notice = _unknown_script(meaning.model.name, query.words, "so keywords lead")
-        return Meant(weights.unsure(), cosines, of_notes, titles, notice)
+        return Meant(weights.unsure(), passages, of_notes, titles, notice)
 
     def _reranked(self, words: str, fused: Fused, k: int, group: str) -> tuple[Fused, str | None]:
         """The best results in the reranker's order, or as they were with the reason why."""

@@ -17,7 +17,7 @@ from functools import partial
 
 from obsidian_indexer.options import SearchOptions
 from obsidian_indexer.search.fusion import Fused, Leg, WeightedLeg, fuse
-from obsidian_indexer.search.legs import NoteEvidence, Words, first_chunks, notes_of_chunks, spread
+from obsidian_indexer.search.legs import NoteEvidence, Passages, Words, first_chunks, spread
 from obsidian_indexer.search.scope import Scope
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.terms import split_runs
@@ -86,14 +86,14 @@ class Found:
     """What the legs found for one query, before any weight is put on it.
 
     `translated` is what the query's words in the other language find, `unknown` the share of its own that no note
-    holds. `cosines` are those of passages with the query, by chunk id, `note_cosines` the means of their notes, by note
-    id; `titles` and `links` are by note id.
+    holds. `near` are passages by their cosine with the query, `note_cosines` the means of their notes, by note id;
+    `titles` and `links` are by note id.
     """
 
     words: Words = field(default_factory=Words)
     translated: Words = field(default_factory=Words)
     unknown: float = 0.0
-    cosines: Mapping[int, float] = field(default_factory=dict)
+    near: Passages = field(default_factory=Passages)
     note_cosines: Mapping[int, float] = field(default_factory=dict)
     titles: Mapping[int, NoteEvidence] = field(default_factory=dict)
     links: Mapping[int, NoteEvidence] = field(default_factory=dict)
@@ -107,9 +107,8 @@ class Places:
 
     @classmethod
     def of(cls, catalog: Catalog, found: Found, scope: Scope) -> Places:
-        """The places of what was found; chunks that are gone by now are left out."""
-        chunks = dict.fromkeys((*found.words.passages, *found.translated.passages, *found.cosines))
-        note_of = notes_of_chunks(catalog.connection, list(chunks))
+        """The places of what was found."""
+        note_of = {**found.words.passages.note_of, **found.translated.passages.note_of, **found.near.note_of}
         left = {*found.words.notes, *found.translated.notes, *found.titles, *found.links}.difference(note_of.values())
         first = first_chunks(catalog.connection, sorted(left), scope)
         return cls(note_of | {chunk_id: note_id for note_id, chunk_id in first.items()})
@@ -135,7 +134,7 @@ def weigh(found: Found, places: Places, weights: Weights) -> Fused:
 def _keyword_leg(words: Words, places: Places, whole_notes: float) -> Leg:
     scores: dict[int, float] = {}
     for place, note_id in places.note_of.items():
-        score = (1 - whole_notes) * words.passages.get(place, 0.0) + whole_notes * words.notes.get(note_id, 0.0)
+        score = (1 - whole_notes) * words.passages.scores.get(place, 0.0) + whole_notes * words.notes.get(note_id, 0.0)
         if score:
             scores[place] = score
     best = max(scores.values(), default=0.0) or 1.0
@@ -144,11 +143,14 @@ def _keyword_leg(words: Words, places: Places, whole_notes: float) -> Leg:
 
 def _semantic_leg(found: Found, places: Places, note_meaning: float) -> Leg:
     """Passages by cosine with the query, and their notes. Scores run from 0 at the last candidate to 1 at the best."""
-    there = {place: cosine for place, cosine in found.cosines.items() if place in places.note_of}
-    whole = {place: found.note_cosines.get(places.note_of[place], cosine) for place, cosine in there.items()}
-    mixed = {place: (1 - note_meaning) * cosine + note_meaning * whole[place] for place, cosine in there.items()}
-    details = {place: f"cosine {cosine:.3f}, its note {whole[place]:.3f}" for place, cosine in there.items()}
-    return Leg.ranked(spread(mixed), there, details=details)
+    cosines, note_of = found.near.scores, places.note_of
+    whole = {place: found.note_cosines.get(note_of[place], cosine) for place, cosine in cosines.items()}
+    mixed = {place: (1 - note_meaning) * cosine + note_meaning * whole[place] for place, cosine in cosines.items()}
+
+    def detail(place: int) -> str:
+        return f"cosine {cosines[place]:.3f}, its note {whole[place]:.3f}"
+
+    return Leg.ranked(spread(mixed), cosines, detail=detail)
 
 
 def _note_leg(evidence: Mapping[int, NoteEvidence], places: Places) -> Leg:
@@ -159,7 +161,7 @@ def _note_leg(evidence: Mapping[int, NoteEvidence], places: Places) -> Leg:
     return Leg(
         {place: evidence[note_id].score for note_id, held in of_note.items() for place in held},
         {place: rank[note_id] for note_id, held in of_note.items() for place in held},
-        details={place: evidence[note_id].detail for note_id, held in of_note.items() for place in held},
+        detail=lambda place: evidence[places.note_of[place]].detail,
     )
 
 

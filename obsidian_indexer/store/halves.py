@@ -75,8 +75,8 @@ class Codes:
         if not len(self):
             return np.empty(0, np.uint16)
         bits = np.packbits(query > 0)[np.newaxis]
-        found = simsimd.cdist(self.bits, bits, metric="hamming", dtype="bin8", out_dtype="uint16")
-        return np.asarray(found)[:, 0]
+        found = simsimd.cdist(self.bits, bits, metric="hamming", dtype="bin8", out_dtype="float32")
+        return np.asarray(found)[:, 0].astype(np.uint16)
 
 
 def widen(halves: Halves, out: Vectors) -> None:

@@ -69,7 +69,7 @@ class LiveVectors:
         return dict(zip(self.chunk_ids[rows[best]].tolist(), near[best].tolist(), strict=True))
 
     def _sifted(self, codes: Codes, query: NDArray[np.float32], limit: int, rows: Ids | None) -> Ids | None:
-        """Of rows, or of all, those whose codes come nearest, and those without a code; all where sifting saves little."""
+        """Of rows, or of all, those whose codes are nearest, and those without a code; all where that saves little."""
         coded = len(codes)
         chosen = np.arange(coded) if rows is None else rows[rows < coded]
         count = int(_SIFTED * limit + _SIFTED_SHARE * len(chosen))
@@ -83,9 +83,14 @@ class LiveVectors:
         uncoded = np.arange(coded, len(self.vectors)) if rows is None else rows[rows >= coded]
         return np.concatenate([chosen[apart <= farthest], uncoded])
 
-    def whole_notes(self, query: NDArray[np.float32], chunk_ids: Collection[int]) -> dict[int, float]:
-        """The notes of some chunks, by id: the mean cosine of all chunks of each with a query, weighted by tokens."""
-        notes = np.unique(self.note_ids[_rows_among(self.chunk_ids, chunk_ids)])
+    def notes_of(self, chunk_ids: Collection[int]) -> dict[int, int]:
+        """The note of each chunk that is there, by their ids."""
+        rows = np.setdiff1d(_rows_among(self.chunk_ids, chunk_ids), self.gone, assume_unique=True)
+        return dict(zip(self.chunk_ids[rows].tolist(), self.note_ids[rows].tolist(), strict=True))
+
+    def whole_notes(self, query: NDArray[np.float32], note_ids: Collection[int]) -> dict[int, float]:
+        """Of some notes, by id, the mean cosine of all their chunks with a query, weighted by tokens."""
+        notes = np.unique(np.fromiter(note_ids, np.int64, len(note_ids)))
         rows, near = self._compare(query, _rows_among(self.note_ids, notes))
         there = near > _BELOW_EVERY_COSINE
         at, n_tokens = np.searchsorted(notes, self.note_ids[rows[there]]), self.n_tokens[rows[there]]

@@ -92,7 +92,7 @@ def test_a_further_leg_counts_and_explains_itself() -> None:
     fused = fuse(
         [
             WeightedLeg("keyword", 0.5, Leg.ranked({1: 1.0, 2: 0.4}, {}, terms=["tea"])),
-            WeightedLeg("links", 0.25, Leg.ranked({3: 1.0, 2: 0.8}, {}, details={2: "linked from Tea.md"})),
+            WeightedLeg("links", 0.25, Leg.ranked({3: 1.0, 2: 0.8}, {}, detail={2: "linked from Tea.md"}.get)),
         ]
     )
     assert fused.ranking == (1, 2, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from obsidian_indexer.records import Chunk, FileStat, Note
 from obsidian_indexer.store.catalog import Catalog
+from obsidian_indexer.store.halves import Codes
 from obsidian_indexer.store.live import LiveVectors, ResidentVectors
 from obsidian_indexer.store.note_rows import make_rows
 from obsidian_indexer.store.notes import IndexedNote
@@ -161,7 +163,7 @@ def test_a_whole_note_is_the_mean_of_its_passages_by_their_length(catalog: Catal
     ids = dict(catalog.connection.execute("SELECT text, id FROM chunks"))
     notes = dict(catalog.connection.execute("SELECT path, id FROM notes"))
     query = vector_of("query")
-    found = live.whole_notes(query, [ids["bbb"], ids["cc"]])
+    found = live.whole_notes(query, live.notes_of([ids["bbb"], ids["cc"]]).values())
     cosines = {text: float(vector_of(text) @ query) for text in ids}
     assert found == pytest.approx(
         {notes["long.md"]: (cosines["a"] + 3 * cosines["bbb"]) / 4, notes["short.md"]: cosines["cc"]}, abs=1e-3
@@ -179,27 +181,43 @@ def test_a_passage_that_is_gone_counts_for_no_whole_note(catalog: Catalog, model
     live = resident.now(catalog, model)
     (left,) = catalog.connection.execute("SELECT id FROM chunks WHERE text='first'").fetchone()
     query = vector_of("query")
-    assert list(live.whole_notes(query, [left]).values()) == pytest.approx(
+    assert list(live.whole_notes(query, live.notes_of([left]).values()).values()) == pytest.approx(
         [float(vector_of("first") @ query)], abs=1e-3
     )
 
 
-@pytest.mark.parametrize("coded_from", [1, 60, 120])
-def test_codes_find_the_same_as_comparing_all(catalog: Catalog, model: StoredModel, coded_from: int) -> None:
-    plain, prepared = ResidentVectors(), ResidentVectors()
-    for number in range(120):
-        if number == coded_from:
-            embed(catalog, model)
-            prepared.prepare(catalog, model)
-        write(catalog, f"n{number}.md", [f"text {number}", f"more {number}"])
+@pytest.mark.parametrize("coded", [5000, 6000])
+def test_codes_find_the_same_as_comparing_all(coded: int) -> None:
+    rng = np.random.default_rng(1)
+    about = np.repeat(rng.standard_normal((120, 384)), 50, axis=0)
+    vectors = (about + 0.8 * rng.standard_normal(about.shape)).astype(np.float32)
+    halves = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
+    rows = np.arange(len(halves))
+    plain = LiveVectors(halves, rows + 7, rows // 3, np.ones_like(rows), rows[5::100])
+    sifting = replace(plain, codes=Codes.of(halves[:coded]))
+    for topic in rows[::500]:
+        query = halves[topic].astype(np.float32)
+        every = plain.nearest(query, 12)
+        assert sifting.nearest(query, 12) == pytest.approx(every, abs=1e-6)
+        assert not set(every) & set((plain.gone + 7).tolist())
+        half = plain.note_ids[::2].tolist()
+        assert sifting.nearest(query, 12, half) == pytest.approx(plain.nearest(query, 12, half), abs=1e-6)
+
+
+def test_codes_spare_most_comparisons() -> None:
+    halves = np.random.default_rng(1).standard_normal((6000, 384)).astype(np.float16)
+    rows = np.arange(len(halves))
+    backwards = Codes.of(-halves)
+    sifting = LiveVectors(halves, rows, rows, rows, rows[:0], backwards)
+    # Codes that say the opposite of the vectors hide even the vector itself.
+    assert 3 not in sifting.nearest(halves[3].astype(np.float32), 10)
+
+
+def test_what_comes_after_the_codes_is_found(catalog: Catalog, model: StoredModel) -> None:
+    resident = ResidentVectors()
+    write(catalog, "a.md", ["first"])
     embed(catalog, model)
-    if coded_from == 120:
-        prepared.prepare(catalog, model)
-    write(catalog, "n7.md", ["another text"])
+    resident.prepare(catalog, model)
+    write(catalog, "b.md", ["second"])
     embed(catalog, model)
-    notes = [row[0] for row in catalog.connection.execute("SELECT id FROM notes WHERE id % 2 = 0")]
-    for number in range(20):
-        query = vector_of(f"query {number}")
-        every, sifted = plain.now(catalog, model), prepared.now(catalog, model)
-        for among in (None, notes):
-            assert sifted.nearest(query, 9, among) == pytest.approx(every.nearest(query, 9, among), abs=1e-6)
+    assert len(resident.now(catalog, model).nearest(vector_of("second"), 5)) == 2
