@@ -21,14 +21,17 @@ from dataclasses import Field as DataclassField
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from obsidian_indexer.errors import ConfigError, VaultError
 from obsidian_indexer.options import Options, SettingRow
 from obsidian_indexer.tuning import TUNED_NAMES, KeptSettings, RestoredSettings
+
+# Loaded by the first value that is to be checked: it takes as long as all of a search by keyword.
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 APP = "obsidian-indexer"
 ENV_PREFIX = "OBSIDIAN_INDEXER_"
@@ -102,13 +105,15 @@ def declarations(section: str) -> dict[str, DataclassField[Any]]:
 
 @cache
 def _defaults(section: str) -> dict[str, object]:
-    """Setting name → its default, the two locations included; read off the declarations, as `_model` takes 5 ms."""
+    """Setting name → its default, the two locations included."""
     defaults: dict[str, object] = {name: declared.default for name, declared in declarations(section).items()}
     return defaults | dict.fromkeys(LOCATION_DOCS) if section == "vault" else defaults
 
 
 @cache
 def _model(section: str) -> type[BaseModel]:
+    from pydantic import ConfigDict, Field, create_model
+
     hints = get_type_hints(sections()[section])
     members: dict[str, Any] = {}
     for name, declared in declarations(section).items():
@@ -117,8 +122,6 @@ def _model(section: str) -> type[BaseModel]:
             kind = Literal[tuple(declared.metadata["choices"])]
         bounds = {k: v for k in ("ge", "le") if (v := declared.metadata.get(k)) is not None}
         members[name] = (Annotated[kind, Field(**bounds)] if bounds else kind, declared.default)
-    if section == "vault":
-        members |= dict.fromkeys(LOCATION_DOCS, (Path | None, None))
     return create_model(section, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **members)
 
 
@@ -231,32 +234,45 @@ def _checked(source: Source) -> Checked:
     """The source's values in their own types, with their origins. Raises ConfigError naming origin and key."""
     checked: Checked = {}
     for section, raw in source.values.items():
-        model = _model(section)
         for name in raw:
-            if name not in model.model_fields:
-                hint = _did_you_mean(name, model.model_fields)
+            if name not in _defaults(section):
+                hint = _did_you_mean(name, _defaults(section))
                 raise ConfigError(f"{_lead(source, section, name)}unknown setting '{section}.{name}'.{hint}")
             if section == "vault" and name in LOCATION_DOCS and not source.allows_location:
                 raise ConfigError(
                     f"{_lead(source, section, name)}'vault.{name}' cannot be set in the vault's own file. "
                     "Put it in the user's file or on the command line."
                 )
-        try:
-            validated = model.model_validate(raw)
-        except ValidationError as error:
-            raise ConfigError(_explain(source, section, error)) from error
-        checked |= {(section, name): (getattr(validated, name), source.describe(section, name)) for name in raw}
+        located = {name: value for name, value in raw.items() if section == "vault" and name in LOCATION_DOCS}
+        typed, wrong = _typed(section, {name: value for name, value in raw.items() if name not in located})
+        for name, value in located.items():
+            if isinstance(value, str | os.PathLike):
+                typed[name] = Path(value)
+            else:
+                wrong[name] = value
+        if wrong:
+            raise ConfigError("\n".join(_explain(source, section, name, value) for name, value in wrong.items()))
+        checked |= {(section, name): (typed[name], source.describe(section, name)) for name in raw}
     return checked
 
 
-def _explain(source: Source, section: str, error: ValidationError) -> str:
-    lines = []
-    for problem in error.errors():
-        name = str(problem["loc"][0])
-        lead = _lead(source, section, name)
-        found = f" = {problem['input']!r}, but it" if lead else ""
-        lines.append(f"{lead}{section}.{name}{found} must be {_requirement(section, name)}.")
-    return "\n".join(dict.fromkeys(lines))
+def _typed(section: str, raw: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, object]]:
+    """The values in their own types by setting name, and those that none can be made of."""
+    if not raw:
+        return {}, {}
+    from pydantic import ValidationError
+
+    try:
+        validated = _model(section).model_validate(raw)
+    except ValidationError as error:
+        return {}, {str(problem["loc"][0]): problem["input"] for problem in error.errors()}
+    return {name: getattr(validated, name) for name in raw}, {}
+
+
+def _explain(source: Source, section: str, name: str, value: object) -> str:
+    lead = _lead(source, section, name)
+    found = f" = {value!r}, but it" if lead else ""
+    return f"{lead}{section}.{name}{found} must be {_requirement(section, name)}."
 
 
 def _lead(source: Source, section: str, name: str) -> str:
