@@ -14,8 +14,6 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from obsidian_indexer.embed.batch import Embedder
-from obsidian_indexer.embed.build import Builds
 from obsidian_indexer.embed.loaded import LoadedModel
 from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.workload import Workload
@@ -37,6 +35,7 @@ from obsidian_indexer.vault.uri import obsidian_uri
 
 # What only writing needs is loaded by it: a search is often a process of its own.
 if TYPE_CHECKING:
+    from obsidian_indexer.embed.batch import Embedder
     from obsidian_indexer.watch import DirtySet
 
 ENGINES = "engines"
@@ -145,6 +144,7 @@ class Engine:
         once is made, and kept.
         `on_step` is called on this thread. Raises VaultError, ModelError or LockedError.
         """
+        from obsidian_indexer.embed.build import Builds
         from obsidian_indexer.sync.engine_facts import remember_tuning
         from obsidian_indexer.sync.tune import Tuner
 
@@ -323,6 +323,7 @@ class Engine:
 
     def status(self, *, notes: bool = False) -> Status:
         """Counts and health; with `notes`, why each file is or is not indexed."""
+        from obsidian_indexer.embed.build import Builds
         from obsidian_indexer.sync.health import read_status
 
         builds = Builds(self.options.data_dir / ENGINES)

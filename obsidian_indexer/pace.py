@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import math
-import multiprocessing
 import os
 import sys
 import time
@@ -59,6 +58,8 @@ class CpuMeter:
         return time.process_time() + self._ended_s + sum(self._children.values())
 
     def _look_at_children(self) -> None:
+        import multiprocessing
+
         import psutil
 
         living: dict[int, float] = {}

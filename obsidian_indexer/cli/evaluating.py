@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -64,6 +63,8 @@ def evaluate(
     """Measure how well searches find what they should: on your own notes, asking for them by what links, aliases and
     headings call them (which the measured copy hides), or on judged collections.
     """
+    import tempfile
+
     options = _options(session, sets)
     with tempfile.TemporaryDirectory(prefix="obsidian-indexer-") as temporary:
         place = keep or Path(temporary)

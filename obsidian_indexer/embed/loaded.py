@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from obsidian_indexer.embed.batch import Embedder
-from obsidian_indexer.embed.build import Builds
-from obsidian_indexer.embed.engines import Choice, choose, settle
 from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.workload import Workload
 from obsidian_indexer.errors import ModelError
 from obsidian_indexer.events import Event, EventSink
 from obsidian_indexer.options import EmbedOptions
+
+# Engines are imported by the first text to be embedded: a search by words is often a process of its own.
+if TYPE_CHECKING:
+    from obsidian_indexer.embed.batch import Embedder
+    from obsidian_indexer.embed.build import Builds
+    from obsidian_indexer.embed.engines import Choice
 
 
 class LoadedModel:
@@ -21,10 +26,16 @@ class LoadedModel:
 
     def __init__(self, options: EmbedOptions, engines: Path) -> None:
         self._options = options
-        self._builds = Builds(engines)
+        self._engines = engines
         self._lock = threading.Lock()
         self._embedder: Embedder | None = None
         self._told: set[Event] = set()
+
+    @cached_property
+    def _builds(self) -> Builds:
+        from obsidian_indexer.embed.build import Builds
+
+        return Builds(self._engines)
 
     def get(self, spec: ModelSpec, dtype: str | None, work: Workload | None = None) -> Embedder:
         """The model in this number format ('None' leaves it to the device), loaded.
@@ -32,6 +43,9 @@ class LoadedModel:
         With `work`, on the engine that serves it best, which is made first where that pays: queries go on meanwhile.
         The format may then be another one, when the wanted engine could not be made. Raises ModelError or Cancelled.
         """
+        from obsidian_indexer.embed.batch import Embedder
+        from obsidian_indexer.embed.engines import choose, settle
+
         choice = None
         if work is not None:
             told_once = replace(work, on_event=self._once(work.on_event))
@@ -64,6 +78,8 @@ class LoadedModel:
 
     def can_answer(self, spec: ModelSpec, dtype: str) -> bool:
         """Whether queries can be embedded in this number format with what is on disk."""
+        from obsidian_indexer.embed.engines import choose
+
         if dtype != "int8":  # torch computes every other one
             return True
         try:
@@ -79,6 +95,9 @@ class LoadedModel:
         """
 
         def load() -> None:
+            from obsidian_indexer.embed.batch import Embedder
+            from obsidian_indexer.embed.engines import choose
+
             try:
                 choice = choose(spec, self._options, self._builds, dtype=dtype, work=Workload(n_tokens))
                 if not choice.make:

@@ -7,16 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.loaded import LoadedModel
 from obsidian_indexer.embed.rerank import LoadedReranker
 from obsidian_indexer.embed.spec import ModelSpec, resolve_model
-from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
+from obsidian_indexer.embed.tokens import load_tokenizer
 from obsidian_indexer.errors import ModelError
 from obsidian_indexer.options import Options
 from obsidian_indexer.search.legs import NoteEvidence, Passages, find_titles
@@ -30,6 +29,10 @@ from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.live import ResidentVectors
 from obsidian_indexer.store.vectors import StoredModel
 from obsidian_indexer.vault.uri import obsidian_uri
+
+if TYPE_CHECKING:
+    from obsidian_indexer.embed.batch import Embedder
+    from obsidian_indexer.embed.tokens import TextTokenizer
 
 T = TypeVar("T")
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from obsidian_indexer.embed.batch import Embedder
 from obsidian_indexer.embed.bundled import bundled_reader
-from obsidian_indexer.embed.rerank import Reranker
-from obsidian_indexer.embed.tokens import TextTokenizer
 from obsidian_indexer.errors import IndexerError, NoteError
 from obsidian_indexer.options import SearchOptions
 from obsidian_indexer.records import Explanation, Hit, SearchResult
@@ -40,6 +38,11 @@ from obsidian_indexer.search.translation import Translation, translate
 from obsidian_indexer.search.weighing import KEYWORD, SEMANTIC, Found, Places, Weights, weigh
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.rows import clean_text, marks, pages, path_from_row, path_to_row, strings_from_json
+
+if TYPE_CHECKING:
+    from obsidian_indexer.embed.batch import Embedder
+    from obsidian_indexer.embed.rerank import Reranker
+    from obsidian_indexer.embed.tokens import TextTokenizer
 
 # Below this share of known letters the model reads a query letter by letter, and its vector says next to nothing.
 _COVERED = 0.5

@@ -11,7 +11,6 @@ import threading
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
-from importlib.metadata import PackageNotFoundError, version
 
 from obsidian_indexer.errors import ConfigError
 
@@ -30,6 +29,9 @@ _one_at_a_time = threading.Lock()
 
 def analyser_version() -> str | None:
     """Names what takes words apart here, program and model; None where it is not installed."""
+    # 10 ms of a search by words that needs no more than to import this file.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return f"kiwipiepy {version('kiwipiepy')}, model {version('kiwipiepy_model')}"
     except PackageNotFoundError:
