@@ -136,7 +136,7 @@ def on_battery() -> bool:
     return battery is not None and battery.power_plugged is False
 
 
-def _give_memory_back() -> None:
+def give_memory_back() -> None:
     """Hand freed memory to the system: 52 of 359 MiB in the midst of embedding (benchmarks/cpu_cap.py); glibc only."""
     if sys.platform == "linux":
         with suppress(AttributeError, OSError):
@@ -185,7 +185,7 @@ class Pace:
 
     def _wait(self) -> None:
         with self._progress.held(self._pause.reason):
-            _give_memory_back()
+            give_memory_back()
             while self.paused:
                 self._pause.wait(_LOOK_S)
                 self.cancel.check()

@@ -19,7 +19,7 @@ from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.errors import Cancelled, IndexerError, VaultError
 from obsidian_indexer.events import ChangeEvent, EventSink, FailureEvent, NoticeEvent, Progress, Stage
 from obsidian_indexer.options import Options
-from obsidian_indexer.pace import Pace
+from obsidian_indexer.pace import Pace, give_memory_back
 from obsidian_indexer.records import Change, ChangeKind, FileStat, IgnoredFile, IndexReport, Scope
 from obsidian_indexer.store.catalog import Catalog
 from obsidian_indexer.store.fulltext import held_version, rebuild, terms_version
@@ -319,6 +319,8 @@ class Processor:
         if not self._progress.store_total and not vectors.dead_in_store(model.id):
             return
         self._progress.enter(Stage.STORE)
+        # A third of what embedding leaves is free but kept; the store's process now grows to its largest.
+        give_memory_back()
 
         def on_stored(rows: int) -> None:
             self._progress.stored += rows
