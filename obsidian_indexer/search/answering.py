@@ -18,6 +18,7 @@ from obsidian_indexer.embed.spec import ModelSpec, resolve_model
 from obsidian_indexer.embed.tokens import load_tokenizer
 from obsidian_indexer.errors import ModelError
 from obsidian_indexer.options import Options
+from obsidian_indexer.pace import usable_cores
 from obsidian_indexer.search.legs import NoteEvidence, Passages, find_titles
 from obsidian_indexer.search.meaning import Cosines, Meaning
 from obsidian_indexer.search.scope import Scope
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LEGS_AT_ONCE = 6
+# Legs of one search that more cores than these would run at once.
+_MOST_LEGS = 5
 
 
 class Answering:
@@ -60,8 +62,9 @@ class Answering:
         self._resident = ResidentVectors()
         self._resident_names = ResidentVectors(lambda catalog: catalog.name_vectors)
         self._vocabulary = ResidentVocabulary()
-        # Legs run beside each other; none holds the interpreter for long. No work here waits for other work here.
-        self._beside = ThreadPoolExecutor(_LEGS_AT_ONCE, thread_name_prefix="search")
+        # Legs run beside each other, the longest first, and none holds the interpreter for long. More threads than
+        # cores would lengthen each of them. No work here waits for other work here.
+        self._beside = ThreadPoolExecutor(min(_MOST_LEGS, max(2, usable_cores())), thread_name_prefix="search")
         # Resolving a model reads its small files; no query has to wait for that twice.
         self._answering_model = cache(self._resolve)
 

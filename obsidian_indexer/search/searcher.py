@@ -209,14 +209,13 @@ class Searcher:
     def _by_words(self, query: Query, scope: Scope, *, translated: bool = False) -> Found:
         """What the legs by words find; `translated` adds the query's words in the other language."""
         limit, terms = self._options.candidates, query_terms(self._catalog, query.words)
-        of_notes = self._beside(
-            lambda catalog: (find_notes(catalog, terms, limit, scope), find_links(catalog, query.words, scope))
-        )
-        passages = find_passages(self._catalog, terms, limit, scope)
+        passages = self._beside(lambda catalog: find_passages(catalog, terms, limit, scope))
+        notes = self._beside(lambda catalog: find_notes(catalog, terms, limit, scope))
+        links = self._beside(lambda catalog: find_links(catalog, query.words, scope))
         translation = translate(self._catalog.connection, query.words) if translated else Translation()
-        translated_words = find_words(self._catalog, match_terms(" ".join(translation.words)), limit, scope)
-        notes, links = of_notes()
-        return Found(Words(passages, notes, terms), translated_words, translation.unknown, links=links)
+        others = match_terms(" ".join(translation.words))
+        in_others = self._beside(lambda catalog: find_words(catalog, others, limit, scope)) if others else Words
+        return Found(Words(passages(), notes(), terms), in_others(), translation.unknown, links=links())
 
     def _start_semantic(self, query: Query, scope: Scope, weights: Weights) -> Callable[[], Meant]:
         """Begin the semantic leg while this thread looks up words; the result is there when the call returns."""
