@@ -20,6 +20,8 @@ from obsidian_indexer.store.process import StoreError, StoreProcess
 from obsidian_indexer.store.vectors import StoredModel
 
 _SELF_QUERIES = 32
+# So few deleted rows are never worth a new graph.
+_LEAST_DELETED = 1000
 
 
 class AnnIndex:
@@ -71,14 +73,13 @@ class AnnIndex:
         `on_stored` hears how many rows each batch held; `check` may raise to stop between batches.
         """
         dead = catalog.vectors.dead_in_store(self.model.id)
-        live = catalog.vectors.count_live(self.model.id)
         if dead:
             self._store.delete(dead)
             deleted = int(catalog.meta("store_deleted") or 0) + len(dead)
             with catalog.transaction():
                 catalog.vectors.mark_stored(self.model.id, dead, stored=False)
                 catalog.set_meta("store_deleted", str(deleted))
-        if int(catalog.meta("store_deleted") or 0) > max(1000, self._options.rebuild_ratio * live):
+        if self._is_worn(catalog):
             # Deleted rows of an HNSW graph cost room and time for good.
             self._open_anew(catalog)
         for keys, vectors in catalog.vectors.unstored(self.model, self._options.write_batch):
@@ -87,6 +88,13 @@ class AnnIndex:
             with catalog.transaction():
                 catalog.vectors.mark_stored(self.model.id, keys, stored=True)
             on_stored(len(keys))
+
+    def _is_worn(self, catalog: Catalog) -> bool:
+        """Whether so many rows were deleted that a new graph is due; the living are counted only where that decides."""
+        deleted = int(catalog.meta("store_deleted") or 0)
+        if deleted <= _LEAST_DELETED:
+            return False
+        return deleted > self._options.rebuild_ratio * catalog.vectors.count_live(self.model.id)
 
     def nearest_chunks(self, catalog: Catalog, vector: NDArray[np.float32], k: int) -> dict[int, float] | None:
         """Cosines of the chunks of the k nearest texts, by id; texts that no note holds any more fall away here.

@@ -226,8 +226,11 @@ class Notes:
     def counts(self) -> tuple[int, int]:
         """How many notes are indexed, and how many chunks they have."""
         notes = self._db.execute("SELECT count(*) FROM notes WHERE state IN ('indexed', 'empty')").fetchone()[0]
-        chunks = self._db.execute("SELECT count(*) FROM chunks").fetchone()[0]
-        return int(notes), int(chunks)
+        return int(notes), self.count_chunks()
+
+    def count_chunks(self) -> int:
+        """How many chunks there are."""
+        return int(self._db.execute("SELECT count(*) FROM chunks").fetchone()[0])
 
     def count_ignored(self) -> int:
         """How many notes their own tags or properties keep out."""

@@ -229,7 +229,7 @@ class Processor:
             if self._model is not None and full:
                 with self._catalog.transaction():
                     vectors.forget_failures(self._model.id)
-            _, chunks = self._catalog.notes.counts()
+            chunks = self._catalog.notes.count_chunks()
             if self._model is None and not chunks:
                 return
             pending = pending_texts(vectors, self._model)
@@ -240,13 +240,13 @@ class Processor:
                 or names.keys
                 or not self._machinery.can_answer(self._spec, self._model.dtype)
             ):
-                pending = self._vectorise(pending)
+                pending = self._vectorise(pending, names)
             self._progress.chunks_reused = chunks - len(pending.keys)
             if vectors.active() != self._model and self._model is not None:
                 with self._catalog.transaction():
                     vectors.activate(self._model)
 
-    def _vectorise(self, pending: PendingTexts) -> PendingTexts:
+    def _vectorise(self, pending: PendingTexts, names: PendingTexts) -> PendingTexts:
         """Embed what is pending, which is all when the engine brings another number format; returns what that was."""
         vectors = self._catalog.vectors
         work = workload(vectors, pending, self._on_event, self._pace.check, self._building)
@@ -258,7 +258,7 @@ class Processor:
         if self._model is None or self._model.dtype != embedder.engine.dtype:
             self._model = self._add_model(embedder)
             pending = pending_texts(vectors, self._model)
-        names = pending_texts(self._catalog.name_vectors, self._model)
+            names = pending_texts(self._catalog.name_vectors, self._model)
         remember_engine(self._catalog, self._model, embedder.engine.name, embedder.engine.device)
         self._progress.chunks_total = len(pending.keys)
         self._progress.tokens_total = int(pending.n_tokens.sum() + names.n_tokens.sum())
@@ -350,7 +350,7 @@ class Processor:
         tally, done = self._tally, self._done
         excluded = self._catalog.notes.count_ignored() if whole else tally.excluded
         model = self._model or self._catalog.vectors.active()
-        _, chunks = self._catalog.notes.counts()
+        chunks = self._catalog.notes.count_chunks()
         pending = self._catalog.vectors.count_pending(model.id if model else None)
         return IndexReport(
             seen=found.seen,
