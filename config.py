@@ -249,24 +249,25 @@ def _checked(source: Source) -> Checked:
             if isinstance(value, str | os.PathLike):
                 typed[name] = Path(value)
             else:
-                wrong[name] = value
+                wrong.append((name, value))
         if wrong:
-            raise ConfigError("\n".join(_explain(source, section, name, value) for name, value in wrong.items()))
+            lines = (_explain(source, section, name, value) for name, value in wrong)
+            raise ConfigError("\n".join(dict.fromkeys(lines)))
         checked |= {(section, name): (typed[name], source.describe(section, name)) for name in raw}
     return checked
 
 
-def _typed(section: str, raw: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, object]]:
-    """The values in their own types by setting name, and those that none can be made of."""
+def _typed(section: str, raw: Mapping[str, object]) -> tuple[dict[str, Any], list[tuple[str, object]]]:
+    """The values in their own types by setting name; each value, or part of a list, that is wrong, with that name."""
     if not raw:
-        return {}, {}
+        return {}, []
     from pydantic import ValidationError
 
     try:
         validated = _model(section).model_validate(raw)
     except ValidationError as error:
-        return {}, {str(problem["loc"][0]): problem["input"] for problem in error.errors()}
-    return {name: getattr(validated, name) for name in raw}, {}
+        return {}, [(str(problem["loc"][0]), problem["input"]) for problem in error.errors()]
+    return {name: getattr(validated, name) for name in raw}, []
 
 
 def _explain(source: Source, section: str, name: str, value: object) -> str:

@@ -91,6 +91,18 @@ def test_a_wrong_file_is_named_with_the_key(
         file.unlink()
 
 
+def test_all_that_is_wrong_in_a_section_is_said(tmp_path: Path, env: dict[str, str]) -> None:
+    write_user(tmp_path, "[vault]\nexclude = ['a', 1, 2]\npath = 3\ndata_dir = ''\n")
+    with pytest.raises(ConfigError) as raised:
+        config.load({}, env=env)
+    said = [line.partition(": ")[2] for line in str(raised.value).splitlines()]
+    assert said == [
+        "vault.exclude = 1, but it must be a list of texts.",
+        "vault.exclude = 2, but it must be a list of texts.",
+        "vault.path = 3, but it must be a path.",
+    ]
+
+
 def test_a_file_that_is_not_utf8_is_named(tmp_path: Path, env: dict[str, str]) -> None:
     (tmp_path / "user.toml").write_bytes(b"[ui]\ntheme = '\xff'\n")
     with pytest.raises(ConfigError, match=r"user\.toml: not UTF-8"):
