@@ -77,6 +77,11 @@ def test_keyword_search_loads_nothing_heavy(indexed: list[str]) -> None:
     assert loaded_by([*indexed, "search", "--mode", "keyword", "tomatoes"], (*HEAVY, *FOR_WRITING)) == []
 
 
+def test_keyword_search_that_names_no_model_checks_no_setting_and_loads_no_engine(indexed: list[str]) -> None:
+    unneeded = ("pydantic", "obsidian_indexer.embed.engines", "obsidian_indexer.embed.batch")
+    assert loaded_by([*indexed[:4], "search", "--mode", "keyword", "tomatoes"], unneeded) == []
+
+
 def test_the_menu_module_alone_loads_textual_and_no_model() -> None:
     script = f"import sys, obsidian_indexer.tui.app\nprint([n for n in {HEAVY!r} if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)

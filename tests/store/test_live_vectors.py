@@ -23,10 +23,10 @@ from obsidian_indexer.store.vectors import StoredModel
 DIM = 8
 
 
-def vector_of(text: str) -> NDArray[np.float32]:
+def vector_of(text: str, dim: int = DIM) -> NDArray[np.float32]:
     """A unit vector that float16 holds exactly enough, made from the text alone."""
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
-    vector = np.random.default_rng(seed).standard_normal(DIM).astype(np.float32)
+    vector = np.random.default_rng(seed).standard_normal(dim).astype(np.float32)
     unit: NDArray[np.float32] = (vector / np.linalg.norm(vector)).astype(np.float16).astype(np.float32)
     return unit
 
@@ -47,7 +47,7 @@ def embed(catalog: Catalog, model: StoredModel) -> None:
     texts = [text for text, _ in (catalog.vectors.texts(keys)[key] for key in keys)]
     if keys:
         with catalog.transaction():
-            catalog.vectors.add(model.id, keys, np.array([vector_of(text) for text in texts]))
+            catalog.vectors.add(model.id, keys, np.array([vector_of(text, model.dim) for text in texts]))
 
 
 def seen(live: LiveVectors) -> dict[int, tuple[int, list[float]]]:
@@ -213,11 +213,18 @@ def test_codes_spare_most_comparisons() -> None:
     assert 3 not in sifting.nearest(halves[3].astype(np.float32), 10)
 
 
-def test_what_comes_after_the_codes_is_found(catalog: Catalog, model: StoredModel) -> None:
+def test_what_comes_after_the_codes_is_found(catalog: Catalog) -> None:
+    with catalog.transaction():
+        wide = catalog.vectors.add_model("e" * 64, "wide", 256, "{}", "float32")
     resident = ResidentVectors()
-    write(catalog, "a.md", ["first"])
-    embed(catalog, model)
-    resident.prepare(catalog, model)
+    write(catalog, "a.md", [f"text {number}" for number in range(200)])
+    embed(catalog, wide)
+    resident.prepare(catalog, wide)
     write(catalog, "b.md", ["second"])
-    embed(catalog, model)
-    assert len(resident.now(catalog, model).nearest(vector_of("second"), 5)) == 2
+    embed(catalog, wide)
+    live = resident.now(catalog, wide)
+    assert live.codes is not None
+    assert (len(live.codes), len(live)) == (200, 201)
+    for text in ("second", "text 150"):
+        (chunk_id,) = catalog.connection.execute("SELECT id FROM chunks WHERE text=?", (text,)).fetchone()
+        assert list(live.nearest(vector_of(text, 256), 1)) == [chunk_id]
