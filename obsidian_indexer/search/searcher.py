@@ -218,7 +218,7 @@ class Searcher:
         return Found(Words(passages(), notes(), terms), in_others(), translation.unknown, links=links())
 
     def _start_semantic(self, query: Query, scope: Scope, weights: Weights) -> Callable[[], Meant]:
-        """Begin the semantic leg while this thread looks up words; the result is there when the call returns."""
+        """Begin the semantic leg, before those by words; the result is there when the call returns."""
         meaning = self._meaning
         if meaning is None:
             missing = "Nothing is embedded yet: results are by keyword. Run 'index' to search by meaning."

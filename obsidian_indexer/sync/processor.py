@@ -319,7 +319,7 @@ class Processor:
         if not self._progress.store_total and not vectors.dead_in_store(model.id):
             return
         self._progress.enter(Stage.STORE)
-        # A third of what embedding leaves is free but kept; the store's process now grows to its largest.
+        # What embedding has freed would be kept while the store's process grows to its largest.
         give_memory_back()
 
         def on_stored(rows: int) -> None:
