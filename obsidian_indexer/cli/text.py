@@ -162,7 +162,8 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
     yield "vault", path_text(status.vault)
     yield "index", path_text(status.data_dir)
     yield "notes", f"{status.notes:,}"
-    yield "chunks", f"{status.chunks:,} ({status.pending:,} waiting to be embedded)"
+    yield "chunks", f"{status.chunks:,}"
+    yield "pending", f"{plural(status.pending, 'note')} not taken up yet" if status.pending else "none"
     yield "failed", f"{status.failed:,}"
     yield "ignored", f"{status.ignored:,}"
     for model in status.models:

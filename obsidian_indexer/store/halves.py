@@ -20,6 +20,8 @@ for _kernels in ("sapphire", "sve"):
 _MANY_QUERIES = 8
 # Of shorter vectors the signs say too little, and comparing all of them costs little.
 _CODED_DIM = 256
+# Rows that say where the middle of all lies.
+_CENTRED_ROWS = 4096
 # Blocks of rows that are widened at a time, so that they stay in the processor's cache.
 _BLOCK = 1024
 
@@ -50,10 +52,12 @@ class Codes:
     """Unit vectors as the signs of their numbers, a sixteenth of their size, to find those that are worth comparing.
 
     The angle between two vectors is about the share of signs in which they differ (Charikar, "Similarity estimation
-    techniques from rounding algorithms", 2002). bits: uint8[n, ceil(dim / 8)].
+    techniques from rounding algorithms", 2002). Signs are those of the difference from the mean: of models whose
+    vectors all point one way they would be the same otherwise. bits: uint8[n, ceil(dim / 8)], centre: float32[dim].
     """
 
     bits: NDArray[np.uint8]
+    centre: Vectors
 
     @classmethod
     def of(cls, halves: Halves) -> Codes:
@@ -61,10 +65,15 @@ class Codes:
         if halves.shape[1] < _CODED_DIM:
             halves = halves[:0]
         bits = np.empty((len(halves), -(-halves.shape[1] // 8)), np.uint8)
+        step = max(1, len(halves) // _CENTRED_ROWS)
+        centre = halves[::step].mean(axis=0, dtype=np.float32) if len(halves) else np.zeros(halves.shape[1], np.float32)
+        block = np.empty((min(_BLOCK, len(halves)), halves.shape[1]), np.float32)
         for start in range(0, len(halves), _BLOCK):
             part = slice(start, start + _BLOCK)
-            bits[part] = np.packbits(halves[part] > 0, axis=1)
-        return cls(bits)
+            wide = block[: len(halves[part])]
+            widen(halves[part], wide)
+            bits[part] = np.packbits(wide > centre, axis=1)
+        return cls(bits, centre)
 
     def __len__(self) -> int:
         """How many vectors."""
@@ -74,7 +83,7 @@ class Codes:
         """In how many signs each differs from a query (float32[dim]): uint16[n]."""
         if not len(self):
             return np.empty(0, np.uint16)
-        bits = np.packbits(query > 0)[np.newaxis]
+        bits = np.packbits(query > self.centre)[np.newaxis]
         found = simsimd.cdist(self.bits, bits, metric="hamming", dtype="bin8", out_dtype="float32")
         return np.asarray(found)[:, 0].astype(np.uint16)
 

@@ -131,6 +131,17 @@ def test_odd_paths_are_quoted_wherever_they_are_listed(program: Any, monkeypatch
     assert "indexed  ' odd.md' (line 3: 2 bytes are not UTF-8)\n" in program("status", "--notes").out
 
 
+@pytest.mark.parametrize(("pending", "line"), [(0, "none"), (1, "1 note not taken up yet")])
+def test_status_counts_what_is_pending_in_notes(program: Any, pending: int, line: str) -> None:
+    def prepare(engine: Any) -> None:
+        whole = replace(engine.status(notes=False), pending=pending)
+        engine.status = lambda notes: whole
+
+    program.prepare = prepare
+    rows = dict(row.split(maxsplit=1) for row in program("status").out.splitlines())
+    assert (rows["chunks"], rows["pending"]) == ("5", line)
+
+
 def test_the_summary_leaves_out_what_is_not_known() -> None:
     report = IndexReport(seen=1, unchanged=1, chunks=1, reused=1, model="all-MiniLM-L6-v2", dtype="bfloat16")
     assert index_summary(report).splitlines() == [

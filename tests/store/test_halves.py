@@ -61,7 +61,16 @@ def test_many_comparisons_leave_pythons_own_objects_alone() -> None:
 def test_the_distance_of_codes_is_the_number_of_signs_that_differ(dim: int) -> None:
     halves, query = unit(2000, dim, 1).astype(np.float16), unit(1, dim, 2)[0]
     apart = Codes.of(halves).distances(query)
-    assert apart.tolist() == ((halves > 0) != (query > 0)).sum(axis=1).tolist()
+    middle = halves.mean(axis=0, dtype=np.float32)
+    assert apart.tolist() == ((halves > middle) != (query > middle)).sum(axis=1).tolist()
+
+
+def test_vectors_that_point_one_way_have_different_codes() -> None:
+    vectors = unit(2000, 384, 1) + 3 * unit(1, 384, 2)
+    halves = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
+    apart = Codes.of(halves).distances(halves[7].astype(np.float32))
+    assert apart[7] == 0
+    assert np.median(apart) > 384 / 3
 
 
 @pytest.mark.parametrize(("rows", "dim"), [(0, 384), (20, 64)])

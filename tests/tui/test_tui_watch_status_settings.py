@@ -27,6 +27,7 @@ from obsidian_indexer.records import (
     TunedStatus,
 )
 from obsidian_indexer.tui.screens.settings import SettingsScreen
+from obsidian_indexer.tui.widgets.page import Page
 from tests.tui.conftest import SETTINGS, RunApp, Stage
 from tests.tui.fake_engine import HOSTILE, HOSTILE_CLEAN, STATUS, FakeEngine
 
@@ -60,6 +61,29 @@ async def test_the_watcher_logs_what_it_takes_up(run_app: RunApp) -> None:
         text = stage.screen_text()
         for piece in ("Live:", "10:11:12", "Daily/new.md", HOSTILE_CLEAN, "a.md → b.md", "unreadable", "polling is"):
             assert piece in text
+        await stop_watching(stage)
+
+
+async def test_the_log_stays_at_its_end_until_the_reader_scrolls_up(run_app: RunApp) -> None:
+    def note(name: str) -> None:
+        stage.engine.emit(ChangeEvent(Change(name, ChangeKind.ADDED)))
+
+    async with run_app(size=(100, 30)) as stage:
+        await start_watching(stage)
+        for number in range(60):
+            note(f"{number}.md")
+        await stage.assert_shown("59.md")
+        await stage.pilot.resize_terminal(80, 16)
+        await stage.pilot.pause()
+        note("after the resize.md")
+        await stage.assert_shown("after the resize.md")
+        log = stage.app.screen.query_one(Page)
+        rows = log.max_scroll_y
+        log.scroll_home(animate=False)
+        await stage.assert_shown("  added     0.md")
+        note("unread.md")
+        await stage.until(lambda: log.max_scroll_y > rows)
+        assert "  added     0.md" in stage.screen_text()
         await stop_watching(stage)
 
 
