@@ -19,6 +19,7 @@ class Page(VerticalScroll):
         super().__init__(id=id)
         self._rows: Sequence[Row] = ()
         self._drawn: tuple[Sequence[Row], int] | None = None
+        self._at_end = True
         self._body = Static("", markup=False)
 
     def compose(self) -> ComposeResult:
@@ -28,10 +29,14 @@ class Page(VerticalScroll):
     def show(self, rows: Sequence[Row], *, follow: bool = False) -> None:
         """Replace the rows; with `follow`, a reader who is at the end stays at the end."""
         self._rows = rows
-        at_end = self.is_vertical_scroll_end
-        if self._draw() and follow and at_end:
+        if self._draw() and follow and (self._at_end or self.is_vertical_scroll_end):
             # The new height is known only after the layout that this update asks for.
             self.call_after_refresh(self.scroll_end, animate=False)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Note whether the reader is at the end: asked as the reader moves, since rows added below move nobody."""
+        super().watch_scroll_y(old_value, new_value)
+        self._at_end = self.is_vertical_scroll_end
 
     def on_resize(self, event: events.Resize) -> None:
         """Wrap again at the new width."""
