@@ -41,7 +41,21 @@ class Asked(TypedDict):
 _results = click.option("-k", "k", type=click.IntRange(min=1), metavar="N", help="Results shown.")
 
 
-@click.command(cls=Command)
+class _Search(Command):
+    """Takes a query, which may begin with the minus of "without"."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words; where one with a minus is no option, say how a query begins with one."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name.startswith("--"):
+                raise
+            told = f"{error.format_message()} A query that begins with a minus goes after --: search -- '-word'."
+            raise click.UsageError(told, ctx) from error
+
+
+@click.command(cls=_Search)
 @click.argument("query", required=False)
 @_results
 @click.option("--mode", type=click.Choice(["hybrid", "semantic", "keyword"]), help="Which legs answer.")

@@ -131,6 +131,14 @@ def test_odd_paths_are_quoted_wherever_they_are_listed(program: Any, monkeypatch
     assert "indexed  ' odd.md' (line 3: 2 bytes are not UTF-8)\n" in program("status", "--notes").out
 
 
+def test_a_query_that_begins_with_a_minus_is_told_where_to_go(program: Any) -> None:
+    outcome = program("search", "-김치 냉장고")
+    assert outcome.code == 2
+    assert "A query that begins with a minus goes after --" in " ".join(outcome.err.split())
+    assert program("search", "--", "-김치 냉장고").code == 0
+    assert "goes after --" not in program("search", "x", "--modes").err
+
+
 @pytest.mark.parametrize(("pending", "line"), [(0, "none"), (1, "1 note not taken up yet")])
 def test_status_counts_what_is_pending_in_notes(program: Any, pending: int, line: str) -> None:
     def prepare(engine: Any) -> None:
