@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -133,7 +134,7 @@ def existing_note(options: Options, name: str) -> str:
 def _found_note(options: Options, name: str) -> str | None:
     vault = options.vault_path
     for candidate in (vault / name, Path.cwd() / name):
-        for path in (candidate, Path(f"{candidate}.md")):
+        for path in map(_as_on_disk, (candidate, Path(f"{candidate}.md"))):
             if os.path.isfile(path):  # noqa: PTH113 - a name that no file can have is no error here
                 # The file itself may be a link: only its folder is resolved, its name is kept.
                 real = path.parent.resolve() / path.name
@@ -141,3 +142,23 @@ def _found_note(options: Options, name: str) -> str | None:
                     raise NoteError(f"{path_text(name)} is not inside the vault {vault}.")
                 return real.relative_to(vault).as_posix()
     return None
+
+
+def _as_on_disk(path: Path) -> Path:
+    """The path with its letters composed as the names on disk have them: a Mac may hand out Korean decomposed."""
+    found = Path(path.anchor)
+    for part in path.parts[1:]:
+        found /= part if part.isascii() else _name_on_disk(found, part)
+    return found
+
+
+def _name_on_disk(folder: Path, name: str) -> str:
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except (OSError, ValueError):  # no folder, none that can be read, or a name that no folder can have
+        return name
+    return name if name in names else next((other for other in names if _composed(other) == _composed(name)), name)
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)

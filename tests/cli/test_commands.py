@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -259,3 +260,13 @@ def test_a_file_gets_whole_lines(program: Any) -> None:
     lines = program("search", "x").out.splitlines()
     assert any(line.endswith("word end") and len(line) > 300 for line in lines)
     assert all(line == line.rstrip() for line in lines)
+
+
+@pytest.mark.parametrize(("on_disk", "typed"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_note_is_found_however_its_letters_are_composed(program: Any, on_disk: Any, typed: Any) -> None:
+    path = unicodedata.normalize(on_disk, "요리/된장찌개.md")
+    (program.vault / path).parent.mkdir()
+    (program.vault / path).touch()
+    for name in ("요리/된장찌개.md", "요리/된장찌개"):
+        assert program("similar", unicodedata.normalize(typed, name)).code == 0
+        assert ("similar", {"note": path, "k": None, "hide_linked": False}) in program.engine.asked
