@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from obsidian_indexer.search.layout import as_hangul, as_latin, has_loose_letters
 from obsidian_indexer.search.query import match_phrases, match_terms
 from obsidian_indexer.search.spelling import Vocabulary
-from obsidian_indexer.store.fulltext import holds_term
-from obsidian_indexer.store.terms import UNSPACED, is_hangul, split_runs
+from obsidian_indexer.search.syllables import respelt_syllable
+from obsidian_indexer.store.fulltext import count_holding, holds_term
+from obsidian_indexer.store.particles import without_particle
+from obsidian_indexer.store.terms import UNSPACED, bigrams, is_hangul, split_runs
 
 # A word of letters only, all of one kind of script; one that touches a digit is a name or a code.
 _WORD = re.compile(rf"[\uac00-\ud7a3\u3131-\u318e]+|(?<![\d_])(?:(?![{UNSPACED}])[^\W\d_])+(?![\d_])")
@@ -20,6 +22,8 @@ _WORD = re.compile(rf"[\uac00-\ud7a3\u3131-\u318e]+|(?<![\d_])(?:(?![{UNSPACED}]
 _MOST_WORDS = 32
 # Below this, chance makes words of the other layout.
 _LEAST_KEYS, _LEAST_SYLLABLES = 4, 2
+# Of several spellings that so many notes hold, either will do.
+_MOST_NOTES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +52,10 @@ def correct(
     meant, how = words, ""
     for match in reversed(found):
         word, is_last = match.group(), match is found[-1] and match.end() == len(words)
-        if _is_known(connection, word, is_last):
+        other = _korean_respelt(connection, word) if is_hangul(word[0]) else None
+        if other is None and _is_known(connection, word, is_last):
             continue
-        other = _respelt(word, vocabulary)
+        other = other or _respelt(word, vocabulary)
         in_layout = _in_other_layout(connection, word, vocabulary) if other is None else None
         if (other := other or in_layout) is None or is_word(word):
             continue
@@ -69,6 +74,18 @@ def _respelt(word: str, vocabulary: Callable[[], Vocabulary]) -> str | None:
         return None
     other = vocabulary().nearest(_folded(word))
     return other.capitalize() if other is not None and word[0].isupper() else other
+
+
+def _korean_respelt(connection: sqlite3.Connection, word: str) -> str | None:
+    """A Korean word without its particle as notes spell it, where they do not hold all of it as it is."""
+    if has_loose_letters(word) or all(_held(connection, word)):
+        return None
+
+    def count(other: str) -> int:
+        # In the order of the word, so that they are one word.
+        return count_holding(connection, f'"{" ".join(bigrams(other))}"', _MOST_NOTES)
+
+    return respelt_syllable(without_particle(word), count)
 
 
 def _folded(word: str) -> str:

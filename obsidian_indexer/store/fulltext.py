@@ -195,6 +195,14 @@ def holds_term(connection: sqlite3.Connection, phrase: str) -> bool:
     return found is not None
 
 
+def count_holding(connection: sqlite3.Connection, phrase: str, most: int) -> int:
+    """How many notes hold an FTS5 phrase, counted up to `most`."""
+    row = connection.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM note_terms WHERE note_terms MATCH ? LIMIT ?)", (phrase, most)
+    ).fetchone()
+    return int(row[0])
+
+
 def word_counts(connection: sqlite3.Connection) -> list[tuple[str, int]]:
     """Every word that a misspelt one may be meant for, and how many notes hold it."""
     return connection.execute("SELECT term, doc FROM word_counts").fetchall()

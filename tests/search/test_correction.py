@@ -21,6 +21,7 @@ NOTES = {
     "Python.md": "# Python\n\nA note on generators.\n",
     "옵시디언.md": "# 옵시디언\n\n옵시디언에서 회의록을 정리한다. 집에서 쓴다.\n",
     "재가.md": "# 재가\n\n재가 급여의 조건.\n",
+    "부엌.md": "# 부엌\n\n된장찌개를 끓이면 고양이가 온다. 배와 무.\n",
 }
 
 
@@ -46,6 +47,10 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         ("ㅔㅛ소ㅐㅜ", "python", "Python.md"),
         ("ㅖㅛ소ㅐㅜ", "Python", "Python.md"),
         ("ㅔㅕ소ㅐㅜ generators", "python generators", "Python.md"),
+        ("된장찌게", "된장찌개", "부엌.md"),
+        ("찌게를 끓이는 법", "찌개 끓이는 법", "부엌.md"),
+        ("고냥이는", "고양이", "부엌.md"),
+        ("회이록 정리", "회의록 정리", "옵시디언.md"),
     ],
 )
 def test_what_was_meant_is_searched_for_and_said(
@@ -70,6 +75,9 @@ def test_what_was_meant_is_searched_for_and_said(
         "k8rnetes",
         "RECIEVE",  # may stand for seven words
         "옵시디엔",  # shares syllables with a note
+        "베",  # one syllable is next to every other
+        "된장찌가",  # no vowel that sounds the same
+        "고양어",  # not the middle one
         "ㅋㅋㅋ",
         "xyzzyxyzzy",
     ],
