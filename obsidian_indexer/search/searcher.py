@@ -152,9 +152,15 @@ class Searcher:
             took_ms=round((time.perf_counter() - started) * 1000, 2),
             model=self._meaning.model.name if self._meaning else None,
             hits=tuple(hits),
-            notice=" ".join(filter(None, (asked.notice, reranked))) or None,
+            notice=self._notice(hits, asked.notice, reranked),
             corrected=asked.corrected,
         )
+
+    def _notice(self, hits: Sequence[Hit], *said: str | None) -> str | None:
+        """What the reader should know: before the first index run, nothing but that."""
+        if not hits and self._catalog.connection.execute("SELECT 1 FROM notes LIMIT 1").fetchone() is None:
+            return "Nothing is indexed yet. Run 'index' first."
+        return " ".join(filter(None, said)) or None
 
     def gather(self, text: str, *, mode: str, plain: bool = False, sort: str | None = None) -> Asked:
         """A query read, corrected and looked up by the legs of a mode; see `search`. Raises QueryError."""

@@ -134,11 +134,12 @@ def test_similar_to_an_unknown_note_says_what_to_do(engine: Engine) -> None:
         engine.similar("nowhere.md")
 
 
-def test_before_the_first_run_the_notice_says_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["keyword", "hybrid", "semantic"])
+def test_before_the_first_run_the_notice_says_what_to_do(tmp_path: Path, mode: str) -> None:
     with open_engine(write_vault(tmp_path / "vault", NOTES), tmp_path / "index") as engine:
-        result = engine.search("water")
-        assert result.hits == ()
-        assert "Run 'index'" in (result.notice or "")
+        result = engine.search("coffee", mode=mode)
+    assert result.hits == ()
+    assert result.notice == "Nothing is indexed yet. Run 'index' first."
 
 
 def test_without_the_model_keywords_answer_and_say_so(tmp_path: Path) -> None:

@@ -365,8 +365,14 @@ class SearchScreen(BaseScreen):
 
     def _notice(self) -> str:
         """What the answer, or its lack, wants the reader to know."""
-        text = self._problem or (self._answer.notice if self._answer is not None else None)
+        # What to do before the first index run stands where results would.
+        answer = None if self._nothing_indexed() else self._answer
+        text = self._problem or (answer.notice if answer is not None else None)
         return clean_line(text or "")
+
+    def _nothing_indexed(self) -> bool:
+        bridge = self.bridge
+        return bridge.status is not None and not bridge.status.notes and not bridge.indexing
 
     def _draw_notice(self) -> None:
         line = self.query_one("#notice", Line)
@@ -388,7 +394,7 @@ class SearchScreen(BaseScreen):
             return Content.styled(bridge.failure or "", "$text-error")
         if bridge.phase is Phase.OPENING:
             return Content.styled("Opening the index…", DIM)
-        if bridge.status is not None and not bridge.status.notes and not bridge.indexing:
+        if self._nothing_indexed():
             return Content("Nothing is indexed yet.\nPress escape, then 1, to index this vault.")
         if not self._query:
             return Content.styled("Type a few words, or a question.\ntag:  path:  file:  narrow the search.", DIM)
