@@ -12,6 +12,7 @@ from obsidian_indexer.search.layout import as_hangul, as_latin, has_loose_letter
 from obsidian_indexer.search.query import match_phrases, match_terms
 from obsidian_indexer.search.spelling import Vocabulary
 from obsidian_indexer.search.syllables import respelt_syllable
+from obsidian_indexer.search.translation import beginnings, is_korean_word
 from obsidian_indexer.store.fulltext import count_holding, holds_term
 from obsidian_indexer.store.particles import without_particle
 from obsidian_indexer.store.terms import UNSPACED, bigrams, is_hangul, split_runs
@@ -77,15 +78,19 @@ def _respelt(word: str, vocabulary: Callable[[], Vocabulary]) -> str | None:
 
 
 def _korean_respelt(connection: sqlite3.Connection, word: str) -> str | None:
-    """A Korean word without its particle as notes spell it, where they do not hold all of it as it is."""
-    if has_loose_letters(word) or all(_held(connection, word)):
+    """A Korean word without its particle as notes spell it, where they do not hold all of it as it is.
+
+    One of the lexicon is no slip; behind the beginning of one stands an ending.
+    """
+    stem = without_particle(word)
+    if has_loose_letters(word) or all(_held(connection, word)) or is_korean_word(stem):
         return None
 
     def count(other: str) -> int:
         # In the order of the word, so that they are one word.
         return count_holding(connection, f'"{" ".join(bigrams(other))}"', _MOST_NOTES)
 
-    return respelt_syllable(without_particle(word), count)
+    return respelt_syllable(stem, count, whole=not any(map(is_korean_word, beginnings(stem))))
 
 
 def _folded(word: str) -> str:

@@ -12,19 +12,23 @@ _FIRST = 0xAC00
 _LEADS, _VOWELS, _TAILS = 19, 21, 28
 # ㅐ ㅔ, ㅒ ㅖ, ㅙ ㅚ ㅞ, by the order of vowels in Unicode: they are told apart by spelling, hardly by ear.
 _SOUND_ALIKE = ((1, 5), (3, 7), (10, 11, 15))
+# Ends of verbs' forms, which a letter makes another form (받나요, 받아요) or another verb (서툴러, 서둘러).
+_VERBAL = frozenset("요는한된할될고지며면서게다니까해돼던려야러나")
 _ALIKE = {vowel: [other for other in group if other != vowel] for group in _SOUND_ALIKE for vowel in group}
 
 
-def respelt_syllable(word: str, count: Callable[[str], int]) -> str | None:
+def respelt_syllable(word: str, count: Callable[[str], int], *, whole: bool) -> str | None:
     """The word of Hangul that this one was most likely meant for; None where there is none.
 
-    `count` says how many notes hold a word. A middle syllable may differ in any letter, where the notes do not hold
-    either pair that it is part of; any syllable in a vowel that sounds the same.
+    `count` says how many notes hold a word; `whole` is whether it may be a word without an ending. Any syllable may
+    differ in a vowel that sounds the same; of a whole word of three the middle one in any letter, where the notes do
+    not hold either pair that it is part of.
     """
     if len(word) < 2:
         return None
     likely = [(count(other), other) for other in _as_it_sounds(word)]
-    if len(word) == 3 and not any(likely_count for likely_count, _ in likely) and not count(word[:2]) + count(word[1:]):
+    is_noun = whole and len(word) == 3 and word[-1] not in _VERBAL
+    if is_noun and not any(notes for notes, _ in likely) and not count(word[:2]) + count(word[1:]):
         likely = [(count(other), other) for other in _with_other_middle(word)]
     notes, other = max(likely, default=(0, ""), key=lambda item: (item[0], item[1]))
     return other if notes else None

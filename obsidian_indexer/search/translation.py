@@ -56,6 +56,11 @@ def _others(word: str) -> list[str]:
     return next((lexicon[form].split(" ") for form in forms if form in lexicon), [])
 
 
+def is_korean_word(word: str) -> bool:
+    """Whether the lexicon has this form of a Korean word."""
+    return word in _lexicon("ko-en")
+
+
 def beginnings(word: str) -> Iterator[str]:
     """The beginnings of a Korean word, longest first, without the word itself."""
     return (word[:n] for n in range(len(word) - 1, SHORTEST - 1, -1))

@@ -21,7 +21,7 @@ NOTES = {
     "Python.md": "# Python\n\nA note on generators.\n",
     "옵시디언.md": "# 옵시디언\n\n옵시디언에서 회의록을 정리한다. 집에서 쓴다.\n",
     "재가.md": "# 재가\n\n재가 급여의 조건.\n",
-    "부엌.md": "# 부엌\n\n된장찌개를 끓이면 고양이가 온다. 배와 무.\n",
+    "부엌.md": "# 부엌\n\n된장찌개를 끓이면 고양이가 온다. 배와 무. 서둘러 먹은 유일한 저녁.\n",
 }
 
 
@@ -78,6 +78,8 @@ def test_what_was_meant_is_searched_for_and_said(
         "베",  # one syllable is next to every other
         "된장찌가",  # no vowel that sounds the same
         "고양어",  # not the middle one
+        "서툴러",  # a form of a verb is next to those of others
+        "유익한",  # a word of its own
         "ㅋㅋㅋ",
         "xyzzyxyzzy",
     ],
