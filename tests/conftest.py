@@ -10,9 +10,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from obsidian_indexer.store import process
+
+# No test depends on how long an example takes: a first one may import a library.
+hypothesis.settings.register_profile("timeless", deadline=None)
+hypothesis.settings.load_profile("timeless")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -21,8 +21,8 @@ _FEW = 0.2
 _SPARE = 0.1
 _BELOW_EVERY_COSINE = -2.0
 _NEVER = 65_535
-# So many times the rows that are asked for are compared where codes chose them, and this share of all: at 100,000 the
-# 20 nearest are then among them, and 99.8 % of the 200 nearest (`sifted_same` of benchmarks/search_latency.py).
+# So many times the rows that are asked for are compared where codes chose them, and this share of all: those that
+# belong are then next to always among them (`sifted_same` of benchmarks/search_latency.py).
 _SIFTED, _SIFTED_SHARE = 20, 0.04
 
 
