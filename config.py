@@ -29,7 +29,7 @@ from obsidian_indexer.errors import ConfigError, VaultError
 from obsidian_indexer.options import Options, SettingRow
 from obsidian_indexer.tuning import TUNED_NAMES, KeptSettings, RestoredSettings
 
-# Loaded by the first value that is to be checked: it takes as long as all of a search by keyword.
+# Loaded by the first value that is to be checked, so that a command without settings need not wait for it.
 if TYPE_CHECKING:
     from pydantic import BaseModel
 

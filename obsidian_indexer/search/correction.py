@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from obsidian_indexer.search.layout import as_hangul, as_latin, has_loose_letters
@@ -53,8 +53,11 @@ def correct(
     meant, how = words, ""
     for match in reversed(found):
         word, is_last = match.group(), match is found[-1] and match.end() == len(words)
+        held = _held(connection, word)
+        if all(held):
+            continue
         other = _korean_respelt(connection, word) if is_hangul(word[0]) else None
-        if other is None and _is_known(connection, word, is_last):
+        if other is None and _is_partly_known(connection, word, held, is_last):
             continue
         other = other or _respelt(word, vocabulary)
         in_layout = _in_other_layout(connection, word, vocabulary) if other is None else None
@@ -83,7 +86,7 @@ def _korean_respelt(connection: sqlite3.Connection, word: str) -> str | None:
     One of the lexicon is no slip; behind the beginning of one stands an ending.
     """
     stem = without_particle(word)
-    if has_loose_letters(word) or all(_held(connection, word)) or is_korean_word(stem):
+    if has_loose_letters(word) or is_korean_word(stem):
         return None
 
     def count(other: str) -> int:
@@ -110,12 +113,11 @@ def _in_other_layout(connection: sqlite3.Connection, word: str, vocabulary: Call
     return hangul if all(_held(connection, hangul)) else None
 
 
-def _is_known(connection: sqlite3.Connection, word: str, is_last: bool) -> bool:
-    """Whether notes hold a word (the last one: a word that begins so), or a pair of syllables of a Korean one."""
-    held = _held(connection, word)
+def _is_partly_known(connection: sqlite3.Connection, word: str, held: Sequence[bool], is_last: bool) -> bool:
+    """Whether notes hold a pair of syllables of a Korean word or, of the last word, one that begins so."""
     if _is_korean(word):
-        return all(held) or (any(held) and not has_loose_letters(word))
-    return all(held) or (is_last and holds_term(connection, match_phrases([f"{_folded(word)}*"])[0]))
+        return any(held) and not has_loose_letters(word)
+    return is_last and holds_term(connection, match_phrases([f"{_folded(word)}*"])[0])
 
 
 def _held(connection: sqlite3.Connection, word: str) -> list[bool]:

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import re
 
+from obsidian_indexer.search.syllables import letters_of, syllable_of
+from obsidian_indexer.store.terms import is_hangul
+
 _TYPED = "qwertyuiop asdfghjkl zxcvbnm QWERTOP"
 _SHOWN = "ㅂㅈㄷㄱㅅㅛㅕㅑㅐㅔ ㅁㄴㅇㄹㅎㅗㅓㅏㅣ ㅋㅌㅊㅍㅠㅜㅡ ㅃㅉㄸㄲㅆㅒㅖ"
 _KEYS = dict(zip(_TYPED.replace(" ", ""), _SHOWN.replace(" ", ""), strict=True))
@@ -21,7 +24,6 @@ _PAIRS = {
     "ㄱㅅ": "ㄳ", "ㄴㅈ": "ㄵ", "ㄴㅎ": "ㄶ", "ㄹㄱ": "ㄺ", "ㄹㅁ": "ㄻ", "ㄹㅂ": "ㄼ", "ㄹㅅ": "ㄽ", "ㄹㅌ": "ㄾ",
     "ㄹㅍ": "ㄿ", "ㄹㅎ": "ㅀ", "ㅂㅅ": "ㅄ",
 }  # fmt: skip
-_FIRST_SYLLABLE, _LAST_SYLLABLE = "가", "힣"
 
 
 def _one_of(letters: str) -> str:
@@ -46,9 +48,8 @@ def as_hangul(word: str) -> str | None:
         if found is None:
             return None
         lead, vowel, tail = found.groups()
-        number = _LEADS.index(lead) * len(_VOWELS) + _VOWELS.index(_PAIRS.get(vowel, vowel))
         tail_number = 1 + _TAILS.index(_PAIRS.get(tail, tail)) if tail else 0
-        syllables.append(chr(ord(_FIRST_SYLLABLE) + number * (len(_TAILS) + 1) + tail_number))
+        syllables.append(syllable_of(_LEADS.index(lead), _VOWELS.index(_PAIRS.get(vowel, vowel)), tail_number))
         at = found.end()
     return "".join(syllables)
 
@@ -57,9 +58,8 @@ def as_latin(word: str) -> str | None:
     """What a word of Hangul (NFC) is in the Latin layout; None where it holds anything else."""
     keys: list[str] = []
     for character in word:
-        if _FIRST_SYLLABLE <= character <= _LAST_SYLLABLE:
-            number, tail = divmod(ord(character) - ord(_FIRST_SYLLABLE), len(_TAILS) + 1)
-            lead, vowel = divmod(number, len(_VOWELS))
+        if is_hangul(character):
+            lead, vowel, tail = letters_of(character)
             keys += _STROKES[_LEADS[lead]], _STROKES[_VOWELS[vowel]], _STROKES[_TAILS[tail - 1]] if tail else ""
         elif character in _STROKES:
             keys.append(_STROKES[character])

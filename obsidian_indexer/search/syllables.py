@@ -30,32 +30,33 @@ def respelt_syllable(word: str, count: Callable[[str], int], *, whole: bool) -> 
     is_noun = whole and len(word) == 3 and word[-1] not in _VERBAL
     if is_noun and not any(notes for notes, _ in likely) and not count(word[:2]) + count(word[1:]):
         likely = [(count(other), other) for other in _with_other_middle(word)]
-    notes, other = max(likely, default=(0, ""), key=lambda item: (item[0], item[1]))
+    notes, other = max(likely, default=(0, ""))
     return other if notes else None
 
 
 def _as_it_sounds(word: str) -> Iterator[str]:
     for place, syllable in enumerate(word):
-        lead, vowel, tail = _letters(syllable)
+        lead, vowel, tail = letters_of(syllable)
         for other in _ALIKE.get(vowel, ()):
-            yield word[:place] + _syllable(lead, other, tail) + word[place + 1 :]
+            yield word[:place] + syllable_of(lead, other, tail) + word[place + 1 :]
 
 
 def _with_other_middle(word: str) -> Iterator[str]:
-    lead, vowel, tail = _letters(word[1])
+    lead, vowel, tail = letters_of(word[1])
     others = {
-        *(_syllable(other, vowel, tail) for other in range(_LEADS)),
-        *(_syllable(lead, other, tail) for other in range(_VOWELS)),
-        *(_syllable(lead, vowel, other) for other in range(_TAILS)),
+        *(syllable_of(other, vowel, tail) for other in range(_LEADS)),
+        *(syllable_of(lead, other, tail) for other in range(_VOWELS)),
+        *(syllable_of(lead, vowel, other) for other in range(_TAILS)),
     }
     return (word[0] + other + word[2] for other in sorted(others - {word[1]}))
 
 
-def _letters(syllable: str) -> tuple[int, int, int]:
-    """Numbers of its first consonant, its vowel and its last consonant, 0 for none (The Unicode Standard, 3.12)."""
+def letters_of(syllable: str) -> tuple[int, int, int]:
+    """Numbers of a syllable's first consonant, vowel and last consonant, 0 for none (The Unicode Standard, 3.12)."""
     number = ord(syllable) - _FIRST
     return number // (_VOWELS * _TAILS), number // _TAILS % _VOWELS, number % _TAILS
 
 
-def _syllable(lead: int, vowel: int, tail: int) -> str:
+def syllable_of(lead: int, vowel: int, tail: int) -> str:
+    """The syllable of which `letters_of` gives these."""
     return chr(_FIRST + (lead * _VOWELS + vowel) * _TAILS + tail)

@@ -197,10 +197,7 @@ def holds_term(connection: sqlite3.Connection, phrase: str) -> bool:
 
 def count_holding(connection: sqlite3.Connection, phrase: str, most: int) -> int:
     """How many notes hold an FTS5 phrase, counted up to `most`."""
-    row = connection.execute(
-        "SELECT count(*) FROM (SELECT 1 FROM note_terms WHERE note_terms MATCH ? LIMIT ?)", (phrase, most)
-    ).fetchone()
-    return int(row[0])
+    return _Table(connection, "note_terms", NOTE_WEIGHTS).count([phrase], most)
 
 
 def word_counts(connection: sqlite3.Connection) -> list[tuple[str, int]]:
@@ -287,7 +284,7 @@ class _Table:
         # Without the plus, SQLite runs the whole match once for each row of the list.
         condition, bound = (f"AND +rowid IN ({narrow}) ", (_json(ids),)) if narrow else ("", ())
         most = int(_SCORED_ROWS / max(share, 1e-3))
-        if len(phrases) > 1 and self._count(phrases, most + 1) > most:
+        if len(phrases) > 1 and self.count(phrases, most + 1) > most:
             rare, frequent = self._split(phrases, limit, most)
             if frequent:
                 found = {hit.id: hit for hit in self._match(_any_of(rare), limit, condition, bound)}
@@ -327,7 +324,7 @@ class _Table:
     def weight(self, phrases: Sequence[str]) -> float:
         """What a row of usual length that holds each of the phrases once scores, about."""
         n_rows = _last_id(self._db, f"{self._name}_docsize")
-        return sum(_weight(n_rows, self._count([phrase], _FREQUENT * _SCORED_ROWS)) for phrase in phrases)
+        return sum(_weight(n_rows, self.count([phrase], _FREQUENT * _SCORED_ROWS)) for phrase in phrases)
 
     def _split(self, phrases: Sequence[str], limit: int, most: int) -> tuple[list[str], list[str]]:
         """The rarest phrases and the others.
@@ -336,7 +333,7 @@ class _Table:
         together weigh no more than the rarest of them: a row without a rare phrase is then none of the best.
         """
         # By how much a phrase is too frequent makes no difference.
-        counts = sorted((self._count([phrase], _FREQUENT * most), phrase) for phrase in phrases)
+        counts = sorted((self.count([phrase], _FREQUENT * most), phrase) for phrase in phrases)
         n_rows = _last_id(self._db, f"{self._name}_docsize")
         weights = [_weight(n_rows, count) for count, _ in counts]
         n_rare = rows = 0
@@ -348,7 +345,7 @@ class _Table:
         ordered = [phrase for _, phrase in counts]
         return ordered[:n_rare], ordered[n_rare:]
 
-    def _count(self, phrases: Sequence[str], most: int) -> int:
+    def count(self, phrases: Sequence[str], most: int) -> int:
         """How many rows hold any of the phrases, wherever they lie; counted up to `most`."""
         row = self._db.execute(
             f"SELECT count(*) FROM (SELECT 1 FROM {self._name} WHERE {self._name} MATCH ? LIMIT ?)",

@@ -239,7 +239,7 @@ def _room(rows: int, dim: int) -> Halves:
 
 
 def _rows_among(ids: Ids, allowed: Collection[int]) -> Ids:
-    """Rows whose id, which is never negative, is among those allowed; ten times as fast here as numpy's `isin`."""
+    """Rows whose id, which is never negative, is among those allowed; by a table, as numpy's `isin` is slower."""
     if not len(ids):
         return np.empty(0, np.int64)
     wanted = np.fromiter(allowed, np.int64, len(allowed))

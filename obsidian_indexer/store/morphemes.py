@@ -29,7 +29,7 @@ _one_at_a_time = threading.Lock()
 
 def analyser_version() -> str | None:
     """Names what takes words apart here, program and model; None where it is not installed."""
-    # 10 ms of a search by words that needs no more than to import this file.
+    # Not with this file, which every search imports.
     from importlib.metadata import PackageNotFoundError, version
 
     try:

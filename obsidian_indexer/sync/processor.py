@@ -319,8 +319,9 @@ class Processor:
         if not self._progress.store_total and not vectors.dead_in_store(model.id):
             return
         self._progress.enter(Stage.STORE)
-        # What embedding has freed would be kept while the store's process grows to its largest.
-        give_memory_back()
+        if self._progress.store_total >= self._options.store.write_batch:
+            # What embedding has freed would be kept while the store's process grows to its largest.
+            give_memory_back()
 
         def on_stored(rows: int) -> None:
             self._progress.stored += rows
