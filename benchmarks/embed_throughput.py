@@ -135,8 +135,9 @@ def load_others(spec: ModelSpec, builds: Builds, work: Workload) -> dict[str, Em
     if builds.find(spec, BuildKind.INT8) is None:
         with suppress(BuildRefused):
             builds.make(spec, BuildKind.INT8, ON_CPU, work)
-    if builds.find(spec, BuildKind.INT8) is not None:
-        wishes.append(("openvino", "int8"))
+    build = builds.find(spec, BuildKind.INT8)
+    if build is not None:
+        wishes.append((build.engine, "int8"))
     ours = {}
     for engine, dtype in wishes:
         choice = choose(spec, replace(ON_CPU, engine=engine, dtype=dtype), builds)

@@ -20,7 +20,7 @@ Environ = Mapping[str, str]
 Outcome = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[1]
-_PACKAGES = ("torch", "sentence-transformers", "chromadb", "tokenizers", "numpy", "openvino")
+_PACKAGES = ("torch", "sentence-transformers", "chromadb", "tokenizers", "numpy", "openvino", "onnxruntime")
 COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
 """In this environment Python keeps modules compiled, as an installation has them."""
 _SAMPLE_S = 0.05

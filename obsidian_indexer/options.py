@@ -68,8 +68,8 @@ class EmbedOptions:
     trust_remote_code: bool = setting(False, "Run Python code that comes inside a model's folder.")
     engine: str = setting(
         "auto",
-        "What runs the model; 'auto' takes the fastest here, 'openvino' makes an int8 engine for any vault.",
-        choices=("auto", "openvino", "torch"),
+        "What runs the model; 'auto' takes the fastest here, 'openvino' and 'onnxruntime' make int8 for any vault.",
+        choices=("auto", "openvino", "onnxruntime", "torch"),
     )
     device: str = setting("auto", "'auto', 'cpu', 'cuda' (all its cards, as 'auto'), 'cuda:1', 'mps' …")
     dtype: str = setting(

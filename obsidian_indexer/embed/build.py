@@ -1,6 +1,7 @@
 """Engines that take time to make: where they lie, whether they are whole, and making them in a process of their own.
 
-    <data dir>/engines/<model, kind and versions>/   build.json  model.xml  model.bin
+    <data dir>/engines/<model, kind and versions>/   build.json, and model.xml with model.bin (for OpenVINO)
+                                                     or model.onnx (for ONNX Runtime)
 
 A build is made in a folder beside its place and renamed, so it is there whole or not at all. Its maker is a child
 process: torch and the quantiser load there, their memory goes when it ends, and searches go on meanwhile. A model that
@@ -45,6 +46,16 @@ class BuildKind(StrEnum):
     INT8 = "int8"
 
 
+OPENVINO, ONNXRUNTIME = "openvino", "onnxruntime"
+
+
+def engines_for(kind: BuildKind, engine: str) -> tuple[str, ...]:
+    """What may run a build of this kind where the settings ask for `engine`, the first to be tried first."""
+    if kind is BuildKind.FLOAT:
+        return (OPENVINO,)
+    return (OPENVINO, ONNXRUNTIME) if engine == "auto" else (engine,)
+
+
 class BuildRefused(Exception):
     """The engine could not be made, or was not good enough; the message says why."""
 
@@ -55,7 +66,7 @@ class Limits:
 
     Sound builds of the bundled model measure .998, .994 and .96 on notes in English; dynamic quantisation, which is
     unfit, has a mean of .952. The worst cosine guards single texts, the share of common neighbours the order of
-    results. Where a processor has no instructions for eight bits, there is no gain to pay for any loss.
+    results. Where eight bits bring no speed, there is no gain to pay for any loss.
     """
 
     times_float32: float = 1.2
@@ -79,9 +90,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the child process says: why there is no build, or the figures of the one it wrote."""
+    """What the child process says: why there is no build, or what runs the one it wrote, and its figures."""
 
     refused: str | None = None
+    engine: str = OPENVINO
     check: Mapping[str, float] = field(default_factory=dict)
     for_good: bool = True
 
@@ -92,12 +104,18 @@ class Build:
 
     folder: Path
     kind: BuildKind
+    engine: str
     seconds: float
     check: Mapping[str, float]
 
     def read(self) -> Any:
-        """The `openvino.Model`."""
+        """The `openvino.Model` of a build that OpenVINO runs."""
         return openvino().Core().read_model(self.folder / "model.xml")
+
+    @property
+    def onnx_file(self) -> Path:
+        """The model file of a build that ONNX Runtime runs."""
+        return self.folder / "model.onnx"
 
 
 class Builds:
@@ -118,16 +136,18 @@ class Builds:
             return None
         if any(_digest(folder / name) != digest for name, digest in files.items()):
             return None
-        return Build(folder, kind, float(record.get("seconds", 0.0)), record.get("check", {}))
+        engine = str(record.get("engine", OPENVINO))
+        return Build(folder, kind, engine, float(record.get("seconds", 0.0)), record.get("check", {}))
 
     def record(self, identity: str, kind: BuildKind) -> Mapping[str, Any]:
         """What was written down of the build for a model of this identity, its files unseen; empty without one."""
         return _read_record(self._place(identity, kind))
 
-    def refused(self, spec: ModelSpec, kind: BuildKind) -> str | None:
-        """Why an earlier attempt at this build was given up."""
-        reason = self.record(spec.identity, kind).get("refused")
-        return reason if isinstance(reason, str) else None
+    def refused(self, spec: ModelSpec, kind: BuildKind, engine: str = "auto") -> str | None:
+        """Why an earlier attempt at this build was given up, if it tried all that the settings' `engine` allows."""
+        record = self.record(spec.identity, kind)
+        reason, tried = record.get("refused"), record.get("tried", [OPENVINO])
+        return reason if isinstance(reason, str) and {*engines_for(kind, engine)} <= {*tried} else None
 
     def make(self, spec: ModelSpec, kind: BuildKind, options: EmbedOptions, work: Workload) -> Build:
         """Make a build with texts of the vault, in a child process. Raises BuildRefused or Cancelled."""
@@ -145,24 +165,27 @@ class Builds:
                 outcome = _in_child(job, work.check)
             seconds = round(time.monotonic() - started, 2)
             if outcome.refused is None or outcome.for_good:
-                self._keep(spec, kind, scratch, outcome, seconds)
+                self._keep(job, outcome, seconds)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         if outcome.refused is not None:
             raise BuildRefused(outcome.refused)
-        return Build(self._place(spec.identity, kind), kind, seconds, outcome.check)
+        return Build(self._place(spec.identity, kind), kind, outcome.engine, seconds, outcome.check)
 
-    def _keep(self, spec: ModelSpec, kind: BuildKind, scratch: Path, outcome: Outcome, seconds: float) -> None:
+    def _keep(self, job: Job, outcome: Outcome, seconds: float) -> None:
+        scratch = job.folder
         files = sorted(path for path in scratch.iterdir() if path.is_file())
         for path in files:
             path.chmod(0o600)
         record = {
             "format": _FORMAT,
-            "model": spec.name,
-            "kind": kind.value,
+            "model": job.spec.name,
+            "kind": job.kind.value,
+            "engine": outcome.engine,
+            "tried": engines_for(job.kind, job.options.engine),
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": seconds,
-            "versions": {name: _version(name) for name in ("openvino", "torch", "sentence-transformers")},
+            "versions": {name: _version(name) for name in (OPENVINO, ONNXRUNTIME, "torch", "sentence-transformers")},
             "refused": outcome.refused,
             "check": dict(outcome.check),
             "files": {path.name: _digest(path) for path in files},
@@ -170,7 +193,7 @@ class Builds:
         file = scratch / "build.json"
         file.touch(mode=0o600)
         file.write_text(json.dumps(record, indent=2), "utf-8")
-        place = self._place(spec.identity, kind)
+        place = self._place(job.spec.identity, job.kind)
         shutil.rmtree(place, ignore_errors=True)
         scratch.rename(place)
 

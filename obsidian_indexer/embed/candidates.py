@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from obsidian_indexer.embed.bench import Runner
-from obsidian_indexer.embed.build import Builds
+from obsidian_indexer.embed.build import OPENVINO, BuildKind, Builds, engines_for
 from obsidian_indexer.embed.engines import Choice, VectorEngine, choose, load_engine, settle
 from obsidian_indexer.embed.openvino_engine import cpu_has_bfloat16
 from obsidian_indexer.embed.spec import ModelSpec
@@ -46,18 +46,19 @@ def find_candidates(
     absent: list[Trial] = []
     open_options = replace(options, engine="auto", dtype="auto", token_budget=0)
     for engine, dtype in _combinations(spec, open_options):
-        asked = replace(open_options, engine=engine, dtype=dtype)
-        if engine == "fake":
-            asked = open_options
+        # What runs an int8 build is known once it is made.
+        engines = engines_for(BuildKind.INT8, "auto") if dtype == "int8" else (engine,)
+        asked = open_options if engine == "fake" else replace(open_options, engine=engine, dtype=dtype)
         try:
             choice = _chosen(spec, asked, builds, work, may_build)
         except (ModelError, OutOfBuildTime) as error:
-            absent.append(Trial(engine, dtype, note=str(error), usable=False))
+            absent.append(Trial("/".join(engines), dtype, note=str(error), usable=False))
             continue
-        if choice.engine != engine or choice.dtype not in (dtype, None):
-            absent.append(Trial(engine, dtype, note=choice.why or "not for this model", usable=False))
+        if choice.engine not in engines or choice.dtype not in (dtype, None):
+            note = choice.why or "not for this model"
+            absent.append(Trial("/".join(engines), dtype, note=note, usable=False))
             continue
-        runners.append(Runner(engine, dtype, partial(_load, spec, asked, builds, choice, dtype)))
+        runners.append(Runner(choice.engine, dtype, partial(_load, spec, asked, builds, choice, dtype)))
     return Field(tuple(runners), tuple(absent))
 
 
@@ -72,10 +73,10 @@ def _combinations(spec: ModelSpec, options: EmbedOptions) -> Iterator[tuple[str,
         formats = ("float32",)
     if device == "cpu" and importlib.util.find_spec("openvino") is not None:
         if options.fast_mode:
-            yield "openvino", "int8"
+            yield "auto", "int8"
             if cpu_has_bfloat16():
-                yield "openvino", "bfloat16"
-        yield "openvino", "float32"
+                yield OPENVINO, "bfloat16"
+        yield OPENVINO, "float32"
     for dtype in reversed(formats):
         yield "torch", dtype
 

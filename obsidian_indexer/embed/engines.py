@@ -13,9 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from obsidian_indexer.embed.build import BuildKind, BuildRefused, Builds
+from obsidian_indexer.embed.build import ONNXRUNTIME, OPENVINO, Build, BuildKind, BuildRefused, Builds, engines_for
+from obsidian_indexer.embed.encoder import UnsupportedModel, read_layout
 from obsidian_indexer.embed.openvino_engine import OpenVinoEngine, cpu_has_bfloat16
-from obsidian_indexer.embed.openvino_graph import UnsupportedModel, read_graph, read_layout
+from obsidian_indexer.embed.openvino_graph import read_graph
 from obsidian_indexer.embed.spec import ModelSpec
 from obsidian_indexer.embed.tokens import TokenIds
 from obsidian_indexer.embed.workload import Workload
@@ -25,9 +26,10 @@ from obsidian_indexer.options import EmbedOptions
 
 Vectors = NDArray[np.float32]
 
-# On two cores (benchmarks/embed_throughput.py) int8 takes 2.5 s to make and saves so many µs a token, a conversion
-# takes 10 s and saves 17 µs against torch. Both sides grow alike with the model and shrink with the cores.
-_INT8_S, _SAVED_US = 2.5, {"bfloat16": 11, "float32": 38}
+# On two cores (benchmarks/embed_throughput.py) making int8 takes so many seconds and saves so many µs a token against
+# bfloat16, or against float32 on processors that have neither it nor instructions for eight bits; a conversion takes
+# 10 s and saves 17 µs against torch. Both sides grow alike with the model and shrink with the cores.
+_INT8_S, _SAVED_US = {"bfloat16": 2.5, "float32": 9.5}, {"bfloat16": 11, "float32": 73}
 # Notes change, so what a run embeds is about half of what the index will embed with the engine made for it.
 _INT8_USES = 2
 CONVERSION_PAYS_TOKENS = 600_000
@@ -75,8 +77,8 @@ class VectorEngine(Protocol):
 class Choice:
     """What is to run a model. `dtype` None leaves it to torch and its device.
 
-    `build` is the kind of build that OpenVINO runs, None for a graph read from the weights; `make` says that it must be
-    made first. `why` tells why a wish was not followed.
+    `build` is the kind of build that the engine runs, None for a graph read from the weights; `make` says that it must
+    be made first, and then it may turn out to be one for another engine. `why` tells why a wish was not followed.
     """
 
     engine: str
@@ -114,9 +116,9 @@ def choose(
     if obstacle is None:
         return _on_cpu(_Case(spec, options, builds, wanted, work, refused or {}))
     if wanted == "int8":
-        raise ModelError(f"int8 needs the OpenVINO engine on the CPU ({obstacle}). Set embedding.dtype = 'auto'.")
-    if options.engine == "openvino":
-        raise ModelError(f"OpenVINO cannot be used: {obstacle}. Set embedding.engine = 'auto'.")
+        raise ModelError(f"int8 is for the CPU and needs OpenVINO ({obstacle}). Set embedding.dtype = 'auto'.")
+    if options.engine in (OPENVINO, ONNXRUNTIME):
+        raise ModelError(f"{options.engine} cannot be used: {obstacle}. Set embedding.engine = 'auto'.")
     return Choice("torch", wanted)
 
 
@@ -135,8 +137,8 @@ def _obstacle(options: EmbedOptions, wanted: str | None) -> str | None:
 
 def int8_pays_tokens(spec: ModelSpec) -> int:
     """Pending tokens from which on an int8 build is worth its making; a model that must be converted takes longer."""
-    saved_us = _SAVED_US["bfloat16" if cpu_has_bfloat16() else "float32"]
-    tokens = round(_INT8_S * 1e6 / (_INT8_USES * saved_us))
+    instead = "bfloat16" if cpu_has_bfloat16() else "float32"
+    tokens = round(_INT8_S[instead] * 1e6 / (_INT8_USES * _SAVED_US[instead]))
     return tokens if _unreadable(spec) is None else max(tokens, CONVERSION_PAYS_TOKENS)
 
 
@@ -165,15 +167,16 @@ class _Case:
     refused: Mapping[BuildKind, str]
 
     def why_not(self, kind: BuildKind) -> str | None:
-        return self.refused.get(kind) or self.builds.refused(self.spec, kind)
+        return self.refused.get(kind) or self.builds.refused(self.spec, kind, self.options.engine)
 
     def may_make(self, pays_tokens: int) -> bool:
         """Whether a build may be made now: asked for by name, or worth its time."""
-        return self.work is not None and (self.options.engine == "openvino" or self.work.n_tokens >= pays_tokens)
+        named = self.options.engine in (OPENVINO, ONNXRUNTIME)
+        return self.work is not None and (named or self.work.n_tokens >= pays_tokens)
 
 
 def _on_cpu(case: _Case) -> Choice:
-    """OpenVINO in the wanted format where it can, int8 where that is wanted or pays, else torch."""
+    """int8 where that is wanted or pays, else OpenVINO in the wanted format where it can, else torch."""
     why = ""
     if case.wanted == "int8" or (case.wanted is None and case.options.fast_mode):
         int8 = _int8(case)
@@ -185,27 +188,37 @@ def _on_cpu(case: _Case) -> Choice:
         dtype = "bfloat16" if case.options.fast_mode and cpu_has_bfloat16() else "float32"
     elif dtype == "bfloat16" and not cpu_has_bfloat16():
         return Choice("torch", dtype, why=why or "this processor has no bfloat16")
+    if case.options.engine == ONNXRUNTIME:
+        why = why or "onnxruntime runs int8 builds alone"
     unsupported = _unreadable(case.spec)
     if unsupported is None:
-        return Choice("openvino", dtype, why=why)
+        return Choice(OPENVINO, dtype, why=why)
     if case.builds.find(case.spec, BuildKind.FLOAT) is not None:
-        return Choice("openvino", dtype, BuildKind.FLOAT, why=why)
+        return Choice(OPENVINO, dtype, BuildKind.FLOAT, why=why)
     refusal = case.why_not(BuildKind.FLOAT)
     if refusal is None and case.may_make(CONVERSION_PAYS_TOKENS):
-        return Choice("openvino", dtype, BuildKind.FLOAT, make=True, why=why)
+        return Choice(OPENVINO, dtype, BuildKind.FLOAT, make=True, why=why)
     return Choice("torch", dtype, why=why or refusal or "")
 
 
 def _int8(case: _Case) -> Choice:
     """The int8 build, there or to be made; an empty engine when there is and will be none."""
-    if case.builds.find(case.spec, BuildKind.INT8) is not None:
-        return Choice("openvino", "int8", BuildKind.INT8)
+    engines = engines_for(BuildKind.INT8, case.options.engine)
+    build = case.builds.find(case.spec, BuildKind.INT8)
+    if build is not None and build.engine in engines:
+        return Choice(build.engine, "int8", BuildKind.INT8)
     refusal = case.why_not(BuildKind.INT8)
     if case.work is None and case.wanted == "int8":
-        raise ModelError("The int8 engine that made this index is missing or damaged. Run 'index' to make it again.")
+        raise ModelError(_missing(build))
     if refusal is None and (case.wanted == "int8" or case.may_make(int8_pays_tokens(case.spec))):
-        return Choice("openvino", "int8", BuildKind.INT8, make=True)
+        return Choice(engines[0], "int8", BuildKind.INT8, make=True)
     return Choice("", why=f"no int8 engine: {refusal}" if refusal and case.wanted == "int8" else "")
+
+
+def _missing(build: Build | None) -> str:
+    if build is None:
+        return "The int8 engine that made this index is missing or damaged. Run 'index' to make it again."
+    return f"The int8 engine that made this index runs in {build.engine}. Set embedding.engine = 'auto'."
 
 
 def _unreadable(spec: ModelSpec) -> str | None:
@@ -236,19 +249,22 @@ def settle(
             refused[choice.build] = str(error)
             work.on_event(NoticeEvent(f"No {choice.build} engine for {spec.name}: {error}."))
             continue
-        work.on_event(NoticeEvent(_made(spec, choice.build, build.seconds, build.check)))
-    if choice.why and not refused and (options.engine == "openvino" or options.dtype == "int8"):
+        work.on_event(NoticeEvent(_made(spec, build)))
+    named = options.engine in (OPENVINO, ONNXRUNTIME)
+    if choice.why and not refused and (named or options.dtype == "int8"):
         work.on_event(NoticeEvent(f"{choice.engine} runs {spec.name} in {choice.dtype}: {choice.why}."))
     return choice
 
 
-def _made(spec: ModelSpec, kind: BuildKind, seconds: float, check: Mapping[str, float]) -> str:
-    if kind is BuildKind.FLOAT:
-        return f"Converted {spec.name} for OpenVINO in {seconds:.0f} s."
+def _made(spec: ModelSpec, build: Build) -> str:
+    if build.kind is BuildKind.FLOAT:
+        return f"Converted {spec.name} for OpenVINO in {build.seconds:.0f} s."
+    check = build.check
     return (
-        f"Made an int8 engine of {spec.name} in {seconds:.0f} s. On {check['compared']:.0f} passages of this vault, "
-        f"against float32: mean cosine {check['mean_cosine']:.4f}, worst {check['worst_cosine']:.4f}, "
-        f"{check['neighbours']:.0%} of the ten nearest the same."
+        f"Made an int8 engine of {spec.name} for {build.engine} in {build.seconds:.0f} s. On {check['compared']:.0f} "
+        f"passages of this vault, against float32: mean cosine {check['mean_cosine']:.4f}, worst "
+        f"{check['worst_cosine']:.4f}, {check['neighbours']:.0%} of the ten nearest the same, "
+        f"{check['times_float32']:.1f}× as fast."
     )
 
 
@@ -259,9 +275,9 @@ def load_engine(spec: ModelSpec, options: EmbedOptions, builds: Builds, choice: 
 
         return FakeEngine(spec.fake_dim)
     try:
-        if choice.engine == "openvino":
+        if choice.engine in (OPENVINO, ONNXRUNTIME):
             try:
-                return _openvino(spec, options, builds, choice)
+                return _load_cpu(spec, options, builds, choice)
             except UnsupportedModel:  # its files promised an architecture that its weights do not have
                 if choice.dtype == "int8":
                     raise
@@ -274,7 +290,7 @@ def load_engine(spec: ModelSpec, options: EmbedOptions, builds: Builds, choice: 
         raise ModelError(f"The model '{spec.name}' could not be loaded: {type(error).__name__}: {error}") from error
 
 
-def _openvino(spec: ModelSpec, options: EmbedOptions, builds: Builds, choice: Choice) -> OpenVinoEngine:
+def _load_cpu(spec: ModelSpec, options: EmbedOptions, builds: Builds, choice: Choice) -> VectorEngine:
     assert choice.dtype is not None
     in_float = _float_reader(spec, builds)
     read = in_float
@@ -282,6 +298,11 @@ def _openvino(spec: ModelSpec, options: EmbedOptions, builds: Builds, choice: Ch
         build = builds.find(spec, BuildKind.INT8)
         if build is None:
             raise ModelError("The int8 engine is missing or damaged. Run 'index' to make it again.")
+        if build.engine == ONNXRUNTIME:
+            from obsidian_indexer.embed.onnx_engine import OnnxEngine
+
+            assert in_float is not None  # such a build is laid from the weights as the float graph is
+            return OnnxEngine(build.onnx_file, options, spec.max_tokens, read_exact=in_float)
         read = build.read
     if read is None:
         raise ModelError(f"The engine of '{spec.name}' is missing or damaged. Run 'index' to make it again.")

@@ -1,9 +1,14 @@
-"""Making an engine, in a child process: conversion through torch, int8 (`quantise.py`), and the check of the result."""
+"""Making an engine, in a child process: conversion through torch, int8 for each engine, and the check of the result.
+
+An int8 build is made for OpenVINO, which is the fastest where the processor has instructions for eight bits
+(`quantise.py`); if it fails its check, for ONNX Runtime, which gains by eight bits without them (`onnx_graph.py`).
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -12,12 +17,17 @@ from numpy.typing import NDArray
 
 from obsidian_indexer import child
 from obsidian_indexer.embed.batch import Embedder
-from obsidian_indexer.embed.build import BuildKind, Job, Outcome
+from obsidian_indexer.embed.build import ONNXRUNTIME, OPENVINO, BuildKind, Job, Limits, Outcome, engines_for
+from obsidian_indexer.embed.encoder import Layout, UnsupportedModel, read_layout
+from obsidian_indexer.embed.engines import VectorEngine
+from obsidian_indexer.embed.int8 import Ranges
+from obsidian_indexer.embed.onnx_engine import OnnxEngine
+from obsidian_indexer.embed.onnx_graph import int8_graph
 from obsidian_indexer.embed.openvino_engine import OpenVinoEngine, compile_graph, cpu_threads, openvino, padded
-from obsidian_indexer.embed.openvino_graph import UnsupportedModel, read_graph, read_layout
-from obsidian_indexer.embed.quantise import quantise
+from obsidian_indexer.embed.openvino_graph import read_graph
+from obsidian_indexer.embed.quantise import measure_ranges, quantise
 from obsidian_indexer.embed.spec import ModelSpec
-from obsidian_indexer.embed.tokens import TextTokenizer, load_tokenizer
+from obsidian_indexer.embed.tokens import TextTokenizer, TokenIds, load_tokenizer
 from obsidian_indexer.events import CancelToken
 from obsidian_indexer.pace import Pace
 
@@ -45,22 +55,64 @@ def run_job(job: Job, sender: Connection) -> None:
 
 
 def build(job: Job) -> Outcome:
-    """Write model.xml and model.bin into the job's folder, or say why not."""
+    """Write the model's files into the job's folder, or say why not."""
     tokenizer = load_tokenizer(job.spec)
-    # The parent hears of a pause by hand and waits for what is under way here; the cap holds here as there.
-    pace = Pace(CancelToken(), job.options)
     if job.kind is BuildKind.FLOAT:
         graph = _converted(job, tokenizer)
         openvino().save_model(graph, job.folder / "model.xml", compress_to_fp16=False)
         return Outcome()
     if min(len(job.calibration), len(job.held_out)) < _FEWEST_TEXTS:
         return Outcome(refused="the vault holds too few passages to calibrate on", for_good=False)
+    return _int8(job, tokenizer)
+
+
+def _int8(job: Job, tokenizer: TextTokenizer) -> Outcome:
+    """The first int8 build that passes its check; else why the last one did not."""
+    # The parent hears of a pause by hand and waits for what is under way here; the cap holds here as there.
+    rest = Pace(CancelToken(), job.options).check
     original = _float_graph(job, tokenizer)
-    calibration = [*job.calibration, *like_queries(job.calibration, job.spec)]
-    quantised = quantise(original, tokenizer.encode(calibration), cpu_threads(job.options), pace.check)
-    check = _check(original, quantised, tokenizer, job, pace.check)
-    check["calibrated_on"] = len(calibration)
-    limits = job.limits
+    calibration = tokenizer.encode([*job.calibration, *like_queries(job.calibration, job.spec)])
+    ranges = measure_ranges(original, calibration, cpu_threads(job.options), rest)
+    held_out = tokenizer.encode([*job.held_out, *like_queries(job.held_out, job.spec)])
+
+    def timed(engine: VectorEngine) -> tuple[NDArray[np.float32], float]:
+        return _timed(Embedder(job.spec, tokenizer, engine, job.options), held_out, rest)
+
+    expected, float32_s = timed(OpenVinoEngine(lambda: original, "float32", job.options, job.spec.max_tokens))
+    outcome = Outcome(refused="it has a part that ONNX Runtime is not given")
+    for engine, save in _int8_engines(job, original, ranges):
+        found, seconds = timed(engine)
+        check = {**compare_vectors(expected, found), "times_float32": round(float32_s / seconds, 2)}
+        check["calibrated_on"] = len(calibration)
+        shortfall = _shortfall(check, job.limits)
+        outcome = Outcome(refused=shortfall, engine=engine.name, check=check)
+        if shortfall is None:
+            save()
+            break
+    return outcome
+
+
+def _int8_engines(
+    job: Job, original: Any, ranges: Sequence[Ranges]
+) -> Iterator[tuple[VectorEngine, Callable[[], object]]]:
+    """An engine for each library that may run the build, and what writes it down."""
+    limit = job.spec.max_tokens
+    allowed = engines_for(BuildKind.INT8, job.options.engine)
+    if OPENVINO in allowed:
+        graph = quantise(original, ranges)
+        engine = OpenVinoEngine(lambda: graph, "int8", job.options, limit)
+        yield engine, lambda: openvino().save_model(graph, job.folder / "model.xml", compress_to_fp16=False)
+        engine.close()
+    layout = _layout(job.spec) if ONNXRUNTIME in allowed else None
+    if layout is not None:
+        data = int8_graph(layout, ranges).SerializeToString()
+        other = OnnxEngine(data, job.options, limit, read_exact=lambda: original)
+        yield other, lambda: (job.folder / "model.onnx").write_bytes(data)
+        other.close()
+
+
+def _shortfall(check: Mapping[str, float], limits: Limits) -> str | None:
+    """The first figure below its limit, in words."""
     for name, what, least in (
         ("mean_cosine", "mean cosine", limits.mean_cosine),
         ("worst_cosine", "worst cosine", limits.worst_cosine),
@@ -68,19 +120,41 @@ def build(job: Job) -> Outcome:
         ("times_float32", "speed against float32", limits.times_float32),
     ):
         if not check[name] >= least:
-            return Outcome(refused=f"its {what} is {check[name]:.3f}, below {least}", check=check)
-    openvino().save_model(quantised, job.folder / "model.xml", compress_to_fp16=False)
-    return Outcome(check=check)
+            return f"its {what} is {check[name]:.3f}, below {least}"
+    return None
+
+
+def _timed(
+    embedder: Embedder, encoded: Sequence[TokenIds], rest: Callable[[], None]
+) -> tuple[NDArray[np.float32], float]:
+    """Vectors of encoded texts, as an index would compute them, and the seconds of processor time that they took.
+
+    What else the machine does meanwhile hardly counts in these. `rest` is called after each batch.
+    """
+    vectors = np.zeros((len(encoded), embedder.engine.dim), np.float32)
+    start = time.process_time()
+    for result in embedder.run(encoded):
+        vectors[result.rows] = result.vectors
+        rest()
+    return vectors, time.process_time() - start
 
 
 def _float_graph(job: Job, tokenizer: TextTokenizer) -> Any:
     """The model in float32: read from its weights, or else converted."""
-    assert job.spec.folder is not None
-    prompts = bool(job.spec.query_prompt or job.spec.document_prompt)
+    layout = _layout(job.spec)
+    with suppress(UnsupportedModel):  # its weights may not be those that its files promised
+        if layout is not None:
+            return read_graph(layout)
+    return _converted(job, tokenizer)
+
+
+def _layout(spec: ModelSpec) -> Layout | None:
+    """What the model is made of; None when a part of it is not known here."""
+    assert spec.folder is not None
     try:
-        return read_graph(read_layout(job.spec.folder, prompts=prompts))
+        return read_layout(spec.folder, prompts=bool(spec.query_prompt or spec.document_prompt))
     except UnsupportedModel:
-        return _converted(job, tokenizer)
+        return None
 
 
 def _converted(job: Job, tokenizer: TextTokenizer) -> Any:
@@ -143,28 +217,6 @@ def like_queries(texts: Sequence[str], spec: ModelSpec) -> list[str]:
         start = i * 7 % max(1, len(words) - length)
         queries.append(spec.query_prompt + " ".join(words[start : start + length]))
     return queries
-
-
-def _check(
-    original: Any, quantised: Any, tokenizer: TextTokenizer, job: Job, rest: Callable[[], None]
-) -> dict[str, float]:
-    """`compare_vectors` of the texts held out, as an index would compute them; `rest` is called after each batch.
-
-    times_float32 is the speed, by processor time: what else the machine does meanwhile hardly counts.
-    """
-    held_out = tokenizer.encode([*job.held_out, *like_queries(job.held_out, job.spec)])
-    found, seconds = [], []
-    for graph, dtype in ((original, "float32"), (quantised, "int8")):
-        engine = OpenVinoEngine(lambda graph=graph: graph, dtype, job.options, job.spec.max_tokens)  # type: ignore[misc]
-        vectors = np.zeros((len(held_out), engine.dim), np.float32)
-        start = time.process_time()
-        for result in Embedder(job.spec, tokenizer, engine, job.options).run(held_out):
-            vectors[result.rows] = result.vectors
-            rest()
-        seconds.append(time.process_time() - start)
-        engine.close()
-        found.append(vectors)
-    return {**compare_vectors(*found), "times_float32": round(seconds[0] / seconds[1], 2)}
 
 
 def compare_vectors(expected: NDArray[np.float32], found: NDArray[np.float32]) -> dict[str, float]:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from obsidian_indexer.embed.batch import Embedder
+from obsidian_indexer.embed.encoder import UnsupportedModel, read_layout
 from obsidian_indexer.embed.loaded import LoadedModel
 from obsidian_indexer.embed.openvino_engine import cpu_has_bfloat16
-from obsidian_indexer.embed.openvino_graph import UnsupportedModel, read_layout
 from obsidian_indexer.embed.spec import resolve_model
 from obsidian_indexer.embed.workload import Workload
 from obsidian_indexer.options import EmbedOptions

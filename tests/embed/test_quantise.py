@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from obsidian_indexer.embed.encoder import UnsupportedModel
 from obsidian_indexer.embed.openvino_engine import openvino, padded
-from obsidian_indexer.embed.openvino_graph import UnsupportedModel
-from obsidian_indexer.embed.quantise import quantise
+from obsidian_indexer.embed.quantise import measure_ranges, quantise
 
 WORDS, INNER, OUTER = 50, 32, 24
 RNG = np.random.default_rng(5)
@@ -22,13 +22,8 @@ WEIGHT = RNG.normal(size=(OUTER, INNER)).astype(np.float32) / CHANNELS
 TEXTS = [RNG.integers(0, WORDS, size=length).tolist() for length in RNG.integers(3, 20, size=60)]
 
 
-def small_graph(
-    *, outputs_first: bool = True, products: int = 1, matrix: NDArray[np.float32] = WEIGHT, forget: int | None = None
-) -> Any:
-    """Ids to rows of the table, through products with the matrix, summed: float32[n, 24], unit length.
-
-    The output `forget` is left out at the end.
-    """
+def small_graph(*, outputs_first: bool = True, products: int = 1, matrix: NDArray[np.float32] = WEIGHT) -> Any:
+    """Ids to rows of the table, through products with the matrix, summed: float32[n, 24], unit length."""
     from openvino import opset15 as op
 
     i32 = openvino().Type.i32
@@ -42,11 +37,13 @@ def small_graph(
     shown = op.multiply(total, op.unsqueeze(op.convert(mask, "f32"), op.constant(np.array([2]))))
     pooled = op.reduce_sum(shown, op.constant(np.array([1])), False)
     head = np.eye(OUTER if layers else INNER, dtype=np.float32)
-    if forget is not None:
-        head[forget, forget] = 0
     head = op.matmul(pooled, op.constant(head), False, True)
     unit = op.normalize_l2(head, op.constant(np.array([1])), 1e-12, "max")
     return openvino().Model([op.result(unit)], [ids, mask], "small")
+
+
+def in_eight_bits(graph: Any, texts: list[list[int]] = TEXTS) -> Any:
+    return quantise(graph, measure_ranges(graph, texts, 1))
 
 
 def vectors(graph: Any) -> NDArray[np.float32]:
@@ -62,24 +59,27 @@ def kinds(graph: Any) -> Counter[str]:
 def test_vectors_stay_near_though_one_channel_is_far_larger(outputs_first: bool) -> None:
     graph = small_graph(outputs_first=outputs_first)
     exact = vectors(graph)
-    int8 = vectors(quantise(graph, TEXTS, 1))
-    cosines = (exact * int8).sum(axis=1)
-    # Were the channels not evened out, the worst would be .85.
-    assert 0.99 < cosines.min() < 0.99999
+    cosines = (exact * vectors(in_eight_bits(graph))).sum(axis=1)
+    # Were the channels not evened out, the worst would be .85. A processor without instructions for eight bits cuts
+    # off some sums: `test_int8.py` has the exact bounds.
+    assert 0.97 < cosines.min() < 0.99999
     np.testing.assert_array_equal(vectors(graph), exact)
 
 
-def test_a_channel_that_neither_side_can_bear_harms_no_other() -> None:
+def test_a_channel_that_neither_side_can_bear_is_multiplied_in_floating_point() -> None:
     matrix = WEIGHT.copy()
     matrix[:, 3], matrix[0, 3] = 0, 1000
-    graph = small_graph(matrix=matrix, forget=0)
-    cosines = (vectors(graph) * vectors(quantise(graph, TEXTS, 1))).sum(axis=1)
-    # Were it not kept apart, the worst would be .996.
-    assert cosines.min() > 0.9995
+    quantised = in_eight_bits(small_graph(matrix=matrix))
+    kept = [
+        node.get_data()
+        for node in quantised.get_ops()
+        if node.get_type_name() == "Constant" and tuple(node.get_output_shape(0)) == (OUTER, 1)
+    ]
+    assert any(np.array_equal(data[:, 0], matrix[:, 3]) for data in kept)
 
 
 def test_products_that_read_the_same_share_its_range_and_the_head_stays_exact() -> None:
-    quantised = quantise(small_graph(products=3), TEXTS, 1)
+    quantised = in_eight_bits(small_graph(products=3))
     assert kinds(quantised)["FakeQuantize"] == 1
     held = {
         (node.get_element_type().to_string(), tuple(node.get_output_shape(0)))
@@ -100,17 +100,11 @@ def test_what_comes_rarely_does_not_widen_the_range_of_all() -> None:
 
 
 def quantised_range(texts: list[list[int]]) -> tuple[float, float]:
-    quantised = quantise(small_graph(), texts, 1)
+    quantised = in_eight_bits(small_graph(), texts)
     (node,) = (node for node in quantised.get_ops() if node.get_type_name() == "FakeQuantize")
     return tuple(float(node.input_value(i).get_node().get_data()) for i in (1, 2))
 
 
-def test_zero_stays_zero() -> None:
-    low, high = quantised_range(TEXTS)
-    steps = -low / (high - low) * 255
-    assert steps == pytest.approx(round(steps), abs=1e-3)
-
-
 def test_a_graph_without_products_is_left_alone() -> None:
     with pytest.raises(UnsupportedModel, match="no matrix products"):
-        quantise(small_graph(products=0), TEXTS, 1)
+        in_eight_bits(small_graph(products=0))

@@ -20,7 +20,7 @@ class RefusingBuilds(Builds):
         work.check()
         raise BuildRefused("its mean cosine is 0.9, below 0.99")
 
-    def refused(self, spec: ModelSpec, kind: BuildKind) -> str | None:
+    def refused(self, spec: ModelSpec, kind: BuildKind, engine: str = "auto") -> str | None:
         return None
 
 

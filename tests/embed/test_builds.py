@@ -8,13 +8,17 @@ import stat
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from obsidian_indexer.embed import build as build_module
-from obsidian_indexer.embed.build import Build, BuildKind, BuildRefused, Builds, Limits, Outcome
+from obsidian_indexer.embed import make_build
+from obsidian_indexer.embed.batch import Embedder
+from obsidian_indexer.embed.build import Build, BuildKind, BuildRefused, Builds, Job, Limits, Outcome
 from obsidian_indexer.embed.engines import choose, int8_pays_tokens, load_engine, settle
 from obsidian_indexer.embed.openvino_engine import cpu_has_bfloat16
 from obsidian_indexer.embed.spec import ModelSpec, resolve_model
@@ -29,6 +33,10 @@ from tests.kit import open_engine, wait_until, write_vault
 
 CPU = EmbedOptions(device="cpu")
 FLOAT_DTYPE = "bfloat16" if cpu_has_bfloat16() else "float32"
+ENGINES = {"openvino": {"model.xml", "model.bin"}, "onnxruntime": {"model.onnx"}}
+AT_ANY_SPEED = Limits(times_float32=0)
+AT_ANY_COST = Limits(mean_cosine=0, worst_cosine=-1, neighbours=0, times_float32=0)
+Made = tuple[Builds, Build]
 SUBJECTS = ["The garden", "A daily note", "Every heading", "This link", "The old library", "Her bicycle", "A meeting"]
 VERBS = ["was moved to", "reminds me of", "explains", "needs", "comes before", "was written in", "belongs to"]
 OBJECTS = ["the kitchen shelf", "next week's plan", "the weather in Busan", "a good cup of coffee", "compiler theory"]
@@ -51,11 +59,11 @@ def bundled() -> ModelSpec:
     return resolve_model(CPU)
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, bundled: ModelSpec) -> tuple[Builds, Build]:
-    """The bundled model's int8 engine."""
-    builds = Builds(tmp_path_factory.mktemp("int8") / "engines")
-    return builds, builds.make(bundled, BuildKind.INT8, CPU, texts_from(prose))
+@pytest.fixture(scope="module", params=ENGINES)
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, bundled: ModelSpec) -> Made:
+    """The bundled model's int8 engine for each library that may run it, whichever is the faster here."""
+    builds = Builds(tmp_path_factory.mktemp("int8") / "engines", AT_ANY_SPEED)
+    return builds, builds.make(bundled, BuildKind.INT8, replace(CPU, engine=request.param), texts_from(prose))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +72,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> ModelSpec:
     return resolve_model(replace(CPU, model=str(write_model(tmp_path_factory.mktemp("odd"), "distilbert"))))
 
 
-def test_an_int8_engine_passes_its_check_and_keeps_its_figures(made: tuple[Builds, Build], bundled: ModelSpec) -> None:
+def test_an_int8_engine_passes_its_check_and_keeps_its_figures(made: Made, bundled: ModelSpec) -> None:
     builds, build = made
     assert build.check["mean_cosine"] >= 0.99
     assert build.check["worst_cosine"] <= build.check["mean_cosine"] < 1.0
@@ -72,17 +80,17 @@ def test_an_int8_engine_passes_its_check_and_keeps_its_figures(made: tuple[Build
     assert (build.check["calibrated_on"], build.check["compared"]) == (50, 100)
     record = json.loads((build.folder / "build.json").read_text())
     assert record["check"] == build.check
-    assert record["versions"]["openvino"]
+    assert (record["engine"], record["tried"]) == (build.engine, [build.engine])
+    assert record["versions"][build.engine]
     assert stat.S_IMODE(build.folder.stat().st_mode) == stat.S_IMODE(build.folder.parent.stat().st_mode) == 0o700
-    assert {path.name for path in build.folder.iterdir()} == {"build.json", "model.xml", "model.bin"}
+    assert {path.name for path in build.folder.iterdir()} == {"build.json", *ENGINES[build.engine]}
     assert builds.find(bundled, BuildKind.INT8) == build
 
 
-def test_int8_vectors_point_where_those_of_float32_do(made: tuple[Builds, Build], bundled: ModelSpec) -> None:
-    builds, _ = made
-    choice = choose(bundled, CPU, builds, dtype="int8")
-    int8 = load_engine(bundled, CPU, builds, choice)
-    assert int8.dtype == "int8"
+def test_int8_vectors_point_where_those_of_float32_do(made: Made, bundled: ModelSpec) -> None:
+    builds, build = made
+    int8 = load_engine(bundled, CPU, builds, choose(bundled, CPU, builds, dtype="int8"))
+    assert (int8.name, int8.dtype, int8.dim) == (build.engine, "int8", 384)
     exact = load_engine(bundled, CPU, builds, choose(bundled, CPU, builds, dtype="float32"))
     encoded = load_tokenizer(bundled).encode(prose(40)[::4])
     cosines = (int8.forward(encoded) * exact.forward(encoded)).sum(axis=1)
@@ -115,8 +123,9 @@ def test_an_engine_below_its_limits_is_refused_once_and_for_good(tmp_path: Path,
 
 
 def test_a_converted_model_is_made_int8_alike(tmp_path: Path, odd: ModelSpec) -> None:
-    builds = Builds(tmp_path / "engines", Limits(mean_cosine=0, worst_cosine=-1, neighbours=0, times_float32=0))
+    builds = Builds(tmp_path / "engines", AT_ANY_COST)
     build = builds.make(odd, BuildKind.INT8, CPU, texts_from(sentences))
+    assert build.engine == "openvino"
     assert build.check["mean_cosine"] > 0.9
     int8 = load_engine(odd, CPU, builds, choose(odd, CPU, builds, dtype="int8"))
     assert int8.dtype == "int8"
@@ -153,9 +162,7 @@ def test_another_architecture_is_converted_and_made_again_when_damaged(tmp_path:
     assert builds.find(odd, BuildKind.FLOAT) is not None
 
 
-def test_a_build_of_another_format_is_none(
-    made: tuple[Builds, Build], bundled: ModelSpec, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_build_of_another_format_is_none(made: Made, bundled: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build_module, "_FORMAT", -1)
     assert made[0].find(bundled, BuildKind.INT8) is None
 
@@ -173,8 +180,10 @@ def test_a_model_that_cannot_be_converted_stays_on_torch_and_says_why(
     assert "its odd module" in events[0].message  # type: ignore[union-attr]
 
 
-def test_what_auto_makes_and_when(tmp_path: Path, bundled: ModelSpec, made: tuple[Builds, Build]) -> None:
+def test_what_auto_makes_and_when(tmp_path: Path, bundled: ModelSpec, made: Made) -> None:
     empty, full, enough = Builds(tmp_path), made[0], int8_pays_tokens(bundled)
+    engine = made[1].engine
+    other = next(name for name in ENGINES if name != engine)
 
     def outcome(builds: Builds, n_tokens: int, dtype: str | None = None, **options: object) -> tuple[object, ...]:
         chosen = replace(CPU, **options)  # type: ignore[arg-type]
@@ -183,9 +192,12 @@ def test_what_auto_makes_and_when(tmp_path: Path, bundled: ModelSpec, made: tupl
 
     assert outcome(empty, enough - 1) == ("openvino", FLOAT_DTYPE, False)
     assert outcome(empty, enough) == ("openvino", "int8", True)
-    assert outcome(empty, 1, engine="openvino") == ("openvino", "int8", True)
+    assert outcome(empty, 1, engine=engine) == (engine, "int8", True)
     assert outcome(empty, 1, dtype="int8") == ("openvino", "int8", True)
-    assert outcome(full, 1) == ("openvino", "int8", False)
+    assert outcome(full, 1) == (engine, "int8", False)
+    assert outcome(full, 1, engine=engine) == (engine, "int8", False)
+    # An engine that is asked for by name is not replaced by the other one's build.
+    assert outcome(full, 1, engine=other) == (other, "int8", True)
     # Vectors that are there decide, and so does the wish for exactness.
     assert outcome(full, enough, "float32") == ("openvino", "float32", False)
     assert outcome(full, enough, fast_mode=False) == ("openvino", "float32", False)
@@ -194,14 +206,102 @@ def test_what_auto_makes_and_when(tmp_path: Path, bundled: ModelSpec, made: tupl
     assert outcome(full, enough, device="cuda") == ("torch", None, False)
 
 
-def test_what_cannot_be_is_said(tmp_path: Path, bundled: ModelSpec) -> None:
+def test_what_cannot_be_is_said(tmp_path: Path, bundled: ModelSpec, made: Made) -> None:
     builds = Builds(tmp_path)
     with pytest.raises(ModelError, match="Run 'index'"):
         choose(bundled, CPU, builds, dtype="int8")
-    with pytest.raises(ModelError, match="int8 needs the OpenVINO engine"):
+    with pytest.raises(ModelError, match="int8 is for the CPU and needs OpenVINO"):
         choose(bundled, replace(CPU, engine="torch", dtype="int8"), builds)
     with pytest.raises(ModelError, match="float16"):
         choose(bundled, replace(CPU, engine="openvino", dtype="float16"), builds)
+    other = next(name for name in ENGINES if name != made[1].engine)
+    with pytest.raises(ModelError, match=f"runs in {made[1].engine}. Set embedding.engine = 'auto'"):
+        choose(bundled, replace(CPU, engine=other), made[0], dtype="int8")
+
+
+def test_a_wish_for_floats_from_an_engine_without_them_is_answered_with_a_reason(
+    tmp_path: Path, bundled: ModelSpec
+) -> None:
+    events: list[Event] = []
+    wish = replace(CPU, engine="onnxruntime", dtype="float32")
+    assert settle(bundled, wish, Builds(tmp_path), texts_from(prose, events)).engine == "openvino"
+    assert [event.message for event in events if isinstance(event, NoticeEvent)] == [
+        f"openvino runs {bundled.name} in float32: onnxruntime runs int8 builds alone."
+    ]
+
+
+def small_job(tmp_path: Path, **options: object) -> Job:
+    """Making int8 of a small random model in this process, whatever becomes of its vectors."""
+    chosen = replace(CPU, model=str(write_model(tmp_path, "bert")), **options)  # type: ignore[arg-type]
+    folder = tmp_path / "build"
+    folder.mkdir()
+    limits = replace(AT_ANY_COST, times_float32=1.2)
+    return Job(resolve_model(chosen), BuildKind.INT8, chosen, folder, sentences(60)[::2], sentences(60), limits)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "engine", "chosen"),
+    [
+        ({"openvino": 0.5, "onnxruntime": 0.4}, "auto", "openvino"),
+        ({"openvino": 1.1, "onnxruntime": 0.6}, "auto", "onnxruntime"),
+        ({"openvino": 0.5, "onnxruntime": 0.6}, "onnxruntime", "onnxruntime"),
+        ({"openvino": 1.1, "onnxruntime": 0.6}, "openvino", None),
+        ({"openvino": 1.1, "onnxruntime": 0.9}, "auto", None),
+    ],
+)
+def test_the_first_library_that_gains_by_eight_bits_runs_the_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: dict[str, float], engine: str, chosen: str | None
+) -> None:
+    really_timed = make_build._timed
+
+    def timed(embedder: Embedder, encoded: Any, rest: Any) -> tuple[Any, float]:
+        vectors, _ = really_timed(embedder, encoded, rest)
+        return vectors, seconds[embedder.engine.name] if embedder.engine.dtype == "int8" else 1.0
+
+    monkeypatch.setattr(make_build, "_timed", timed)
+    job = small_job(tmp_path, engine=engine)
+    outcome = make_build.build(job)
+    written = {path.name for path in job.folder.iterdir()}
+    if chosen is None:
+        assert outcome.refused is not None
+        assert outcome.refused.startswith("its speed against float32 is")
+        assert written == set()
+    else:
+        assert (outcome.refused, outcome.engine, written) == (None, chosen, ENGINES[chosen])
+
+
+def test_a_refusal_holds_for_what_was_tried(tmp_path: Path) -> None:
+    wish = replace(CPU, model=str(write_model(tmp_path, "bert")))
+    small = resolve_model(wish)
+    builds = Builds(tmp_path / "engines", Limits(times_float32=1000))
+    with pytest.raises(BuildRefused):
+        builds.make(small, BuildKind.INT8, replace(wish, engine="openvino"), texts_from(sentences))
+    assert builds.refused(small, BuildKind.INT8, "openvino")
+    assert builds.refused(small, BuildKind.INT8, "onnxruntime") is None
+    assert builds.refused(small, BuildKind.INT8) is None
+    with pytest.raises(BuildRefused):
+        builds.make(small, BuildKind.INT8, wish, texts_from(sentences))
+    assert all(builds.refused(small, BuildKind.INT8, engine) for engine in (*ENGINES, "auto"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "pooling", "dense"),
+    [("bert", "cls", 0), ("bert", "max", 24), ("xlm-roberta", "mean", 0), ("roberta", "mean_sqrt_len_tokens", 0)],
+)
+def test_onnx_runtime_reads_other_encoders_too(tmp_path: Path, kind: str, pooling: str, dense: int) -> None:
+    wish = replace(CPU, engine="onnxruntime", model=str(write_model(tmp_path, kind, pooling=pooling, dense=dense)))
+    spec, builds = resolve_model(wish), Builds(tmp_path / "engines", AT_ANY_COST)
+    builds.make(spec, BuildKind.INT8, wish, texts_from(sentences))
+    int8 = load_engine(spec, wish, builds, choose(spec, wish, builds, dtype="int8"))
+    exact = load_engine(spec, CPU, builds, choose(spec, CPU, builds, dtype="float32"))
+    assert (int8.name, int8.dim) == ("onnxruntime", dense or 32)
+    encoded = load_tokenizer(spec).encode(sentences(80))
+    found = int8.forward(encoded)
+    cosines = (found * exact.forward(encoded)).sum(axis=1)
+    assert cosines.mean() > 0.98
+    assert cosines.min() > 0.9
+    # Padding changes nothing.
+    np.testing.assert_allclose(int8.forward(encoded[:1])[0], found[0], atol=1e-5)
 
 
 def test_a_stopped_run_stops_the_making(tmp_path: Path, bundled: ModelSpec) -> None:
@@ -218,18 +318,22 @@ def vault_of_prose(tmp_path: Path) -> Path:
     return write_vault(tmp_path / "vault", notes)
 
 
-def test_an_int8_index_outlives_the_loss_of_its_engine(tmp_path: Path, made: tuple[Builds, Build]) -> None:
+def test_an_int8_index_outlives_the_loss_of_its_engine(
+    tmp_path: Path, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vault, data = vault_of_prose(tmp_path), tmp_path / "data"
     shutil.copytree(made[1].folder, data / "engines" / made[1].folder.name)
     with open_engine(vault, data, model="default", device="cpu") as engine:
         report = engine.index()
-        assert (report.engine, report.dtype, report.embedded) == ("openvino", "int8", report.chunks)
+        assert (report.engine, report.dtype, report.embedded) == (made[1].engine, "int8", report.chunks)
         assert "build" not in report.seconds_by_stage
         best = engine.search("drinking coffee", mode="semantic").hits[0].path
-    for weights in (data / "engines").rglob("model.bin"):
+    for weights in (data / "engines").rglob("model.*"):
         weights.write_bytes(b"")
     events: list[Event] = []
-    with open_engine(vault, data, model="default", device="cpu", on_event=events.append) as engine:
+    options = {"model": "default", "device": "cpu", "engine": made[1].engine}
+    monkeypatch.setattr(build_module, "Builds", partial(Builds, limits=AT_ANY_SPEED))
+    with open_engine(vault, data, **options, on_event=events.append) as engine:
         assert engine.search("coffee", mode="keyword").hits
         lost = engine.search("drinking coffee")
         assert lost.hits
