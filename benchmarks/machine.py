@@ -23,17 +23,15 @@ ROOT = Path(__file__).resolve().parents[1]
 _PACKAGES = ("torch", "sentence-transformers", "chromadb", "tokenizers", "numpy", "openvino", "onnxruntime")
 COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
 """In this environment Python keeps modules compiled, as an installation has them."""
+# Those on which the pace of embedding depends, as Linux names them.
+_INSTRUCTIONS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "asimddp", "i8mm")
 _SAMPLE_S = 0.05
 
 
 def machine() -> dict[str, object]:
-    """Processor, cores, memory, Python and the versions that matter."""
-    cpu = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), cpu)
-    except OSError:
-        pass
+    """Processor and what it can, cores, memory, Python and the versions that matter."""
+    told = _cpuinfo()
+    flags = (told.get("flags") or told.get("Features") or "").split()
     versions = {}
     for package in _PACKAGES:
         try:
@@ -42,13 +40,24 @@ def machine() -> dict[str, object]:
             continue
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
-        "cpu": cpu,
+        "cpu": told.get("model name") or platform.processor() or platform.machine(),
+        "instructions": [name for name in _INSTRUCTIONS if name in flags],
         "cores": os.cpu_count(),
         "memory_gib": round(memory, 1),
         "system": platform.platform(),
         "python": platform.python_version(),
         "packages": versions,
     }
+
+
+def _cpuinfo() -> dict[str, str]:
+    """What Linux says of the first core; empty elsewhere."""
+    try:
+        text = Path("/proc/cpuinfo").read_text("utf-8")
+    except OSError:
+        return {}
+    fields = (line.partition(":") for line in text.partition("\n\n")[0].splitlines())
+    return {name.strip(): value.strip() for name, _, value in fields}
 
 
 def run_process(args: Sequence[str], *, python: str = sys.executable, environ: Environ | None = None) -> Outcome:

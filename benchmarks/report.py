@@ -1,7 +1,7 @@
 """Writes the tables of the docs from the results that are kept: `python benchmarks/report.py`.
 
 A table stands between `<!-- table NAME -->` and `<!-- end -->` and comes from benchmarks/results/NAME.json, as the
-benchmark NAME printed it. Names in the tables are those of the JSON.
+benchmark NAME printed it, or NAME.TAG.json from a run with a tag. Names in the tables are those of the JSON.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.machine import ROOT
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "performance.md"
 QUALITY = ROOT / "docs" / "search-quality.md"
-_PLACE = re.compile(r"<!-- table (\w+) -->\n.*?<!-- end -->", re.DOTALL)
+_PLACE = re.compile(r"<!-- table ([\w.]+) -->\n.*?<!-- end -->", re.DOTALL)
 _HEAD = ("benchmark", "machine")
 Result = Mapping[str, Any]
 
@@ -130,7 +130,8 @@ _TABLES: dict[str, Callable[[Result], str]] = {
 
 def _machine_line(machine: Result) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
-    where = f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB"
+    instructions = f" ({', '.join(machine['instructions'])})" if machine.get("instructions") else ""
+    where = f"{machine['cpu']}{instructions}, {machine['cores']} cores, {machine['memory_gib']} GiB"
     return f"{where}; {machine['system']}; Python {machine['python']}, {packages}."
 
 

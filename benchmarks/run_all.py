@@ -2,8 +2,8 @@
 
 DATA_DIR holds `vaults/obsidian-help` (with `en` and `ko`) and `vaults/tldr` (folders of notes) and `ir/` with
 BEIR-style sets. Each result is kept in benchmarks/results/NAME.json as soon as it is there; a benchmark that fails is
-named, its old result stays, and the rest goes on. `--only` runs some of them. The machine should do nothing else
-meanwhile.
+named, its old result stays, and the rest goes on. `--only` runs some of them, `--tag` keeps results beside those of
+another machine, as NAME.TAG.json. The machine should do nothing else meanwhile.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def commands(data: Path, peer_python: str) -> dict[str, list[str]]:
     }
 
 
-def run(name: str, args: list[str]) -> bool:
-    """Run one benchmark and keep its result; whether it could be kept."""
+def run(name: str, args: list[str], tag: str) -> bool:
+    """Run one benchmark and keep its result, under the tag if there is one; whether it could be kept."""
     print(f"{name}: {' '.join(args)}", file=sys.stderr)
     started = time.monotonic()
     child = subprocess.run(
@@ -54,7 +54,8 @@ def run(name: str, args: list[str]) -> bool:
         return False
     report.RESULTS.mkdir(exist_ok=True)
     result = json.dumps(json.loads(child.stdout), indent=2, ensure_ascii=False)
-    (report.RESULTS / f"{name}.json").write_text(result + "\n", "utf-8")
+    kept = f"{name}.{tag}.json" if tag else f"{name}.json"
+    (report.RESULTS / kept).write_text(result + "\n", "utf-8")
     return True
 
 
@@ -66,12 +67,13 @@ def main() -> int:
         "--peer-python", default=sys.executable, help="the Python that has index_vault's peers installed"
     )
     parser.add_argument("--only", nargs="+", metavar="NAME")
+    parser.add_argument("--tag", default="", help="a word for this kind of machine")
     options = parser.parse_args()
     every = commands(options.data.resolve(), options.peer_python)
     unknown = set(options.only or ()) - set(every)
     if unknown:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
-    failed = [name for name in options.only or every if not run(name, every[name])]
+    failed = [name for name in options.only or every if not run(name, every[name], options.tag)]
     report.main()
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)

@@ -20,8 +20,8 @@ from obsidian_indexer.errors import EmbeddingError, OutOfMemory
 from obsidian_indexer.options import EmbedOptions
 from obsidian_indexer.pace import capped_cores
 
-# Padded tokens per batch: the fastest of 1k, 2k and 4k (benchmarks/embed_throughput.py); float32, whose numbers fill the
-# caches sooner, gains four per cent by smaller ones.
+# Padded tokens per batch: the fastest of 1k, 2k and 4k (benchmarks/embed_throughput.py); float32, whose numbers fill
+# the caches sooner, gains four per cent by smaller ones.
 _TOKEN_BUDGET, _FLOAT32_BUDGET = 2048, 1024
 # More batches at once than this and their memory counts for more than the cores they fill.
 MOST_LANES = 8

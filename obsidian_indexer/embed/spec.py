@@ -98,7 +98,7 @@ def _fake(name: str) -> ModelSpec:
     if width and not (width.isdigit() and 2 <= int(width) <= 4096):
         raise ModelError(f"'{name}' is not a fake model: write 'fake' or 'fake:DIM' with DIM from 2 to 4096.")
     dim = int(width) if width else _FAKE_DIM
-    return ModelSpec(f"fake:{dim}", None, "1", 256, "", "", fake_dim=dim, source=f"fake:{dim}")
+    return ModelSpec(f"fake:{dim}", None, "2", 256, "", "", fake_dim=dim, source=f"fake:{dim}")
 
 
 def _from_hub(name: str, *, allow_download: bool) -> Path:
