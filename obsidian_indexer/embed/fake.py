@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,8 @@ def _directions(tokens: NDArray[np.uint32], dim: int) -> NDArray[np.float32]:
     They are computed afresh rather than kept, so that a vault of many words costs no more memory or time than others.
     The numbers of all places of all vectors are mixed by Wellons' lowbias32 (https://nullprogram.com/blog/2018/07/31/).
     """
-    mixed: NDArray[np.uint32] = tokens[:, np.newaxis] * np.uint32(dim) + np.arange(1, dim + 1, dtype=np.uint32)
+    places = np.arange(1, dim + 1, dtype=np.uint32)
+    mixed: NDArray[Any] = tokens[:, np.newaxis] * np.uint32(dim) + places
     for shift, factor in _MIXING:
         mixed ^= mixed >> np.uint32(shift)
         mixed *= np.uint32(factor)

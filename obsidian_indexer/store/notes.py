@@ -126,8 +126,12 @@ class Notes:
             "INSERT INTO property_names VALUES (?,?)", [(note_id, name) for name in rows.property_names]
         )
         source = rows.source
+        # Not as REPLACE: beside a foreign key that opens a savepoint, at each of which the full-text tables write out
+        # what they hold, a segment for every note.
         self._db.execute(
-            "INSERT OR REPLACE INTO sources VALUES (?,?,?,?)", (note_id, source.text, source.blocks, source.tasks)
+            "INSERT INTO sources VALUES (?,?,?,?) ON CONFLICT(note_id) DO UPDATE "
+            "SET text=excluded.text, blocks=excluded.blocks, tasks=excluded.tasks",
+            (note_id, source.text, source.blocks, source.tasks),
         )
         self._db.executemany("INSERT INTO links VALUES (?,?,?,?,?,?,?,?,?)", [(note_id, *link) for link in rows.links])
         self._names.replace(note_id, rows.names)

@@ -77,6 +77,22 @@ def test_full_text_follows_every_edit_and_leaves_nothing_behind(catalog: Catalog
     assert catalog.connection.execute("SELECT count(*) FROM chunks").fetchone() == (0,)
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["new", "edited"])
+def test_the_words_of_a_transaction_are_written_once_not_note_by_note(catalog: Catalog, again: bool) -> None:
+    def segments() -> int:
+        row = catalog.connection.execute("SELECT max(segid) FROM note_terms_idx").fetchone()
+        return int(row[0] or 0)
+
+    if again:
+        with catalog.transaction():
+            catalog.notes.replace(note("heron", path="0.md"))
+    before = segments()
+    with catalog.transaction():
+        for number in range(3):
+            catalog.notes.replace(note(f"otter {number}", path=f"{number}.md"))
+    assert segments() == before + 1
+
+
 def test_a_name_that_is_not_text_is_kept_as_it_is(catalog: Catalog) -> None:
     odd = "caf\udce9.md"
     with catalog.transaction():
