@@ -1,6 +1,6 @@
 """Whether indexing keeps to its share of the CPU, gives way to other programs, and rests while it is paused.
 
-    python benchmarks/cpu_cap.py VAULT [--limit 400] [--engines openvino torch] [--fractions 1 0.75 0.5 0.25 0.1]
+    python benchmarks/cpu_cap.py VAULT [--limit 60] [--engines auto torch] [--fractions 1 0.75 0.5 0.25 0.1]
 
 Each figure comes from a process of its own that indexes the vault into an empty folder. `ratio` is the CPU time that
 `psutil` reads for it and its children over the wall time of `Engine.index` and all cores. For `nice`, the same run
@@ -89,7 +89,7 @@ def measure(chosen: argparse.Namespace) -> dict[str, object]:
         overrides = {
             "vault.path": chosen.vault,
             "vault.data_dir": Path(folder),
-            "embedding.engine": "auto" if chosen.engine == "openvino" else chosen.engine,
+            "embedding.engine": chosen.engine,
             "embedding.cpu_fraction": chosen.fraction,
             "embedding.nice": chosen.nice,
         }
@@ -125,8 +125,8 @@ def main() -> None:
     """Measure each combination."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("vault", type=Path)
-    parser.add_argument("--limit", type=int, default=400)
-    parser.add_argument("--engines", nargs="+", default=["openvino", "torch"])
+    parser.add_argument("--limit", type=int, default=60)
+    parser.add_argument("--engines", nargs="+", default=["auto", "torch"])
     parser.add_argument("--fractions", nargs="+", type=float, default=[1.0, 0.75, 0.5, 0.25, 0.1])
     parser.add_argument("--engine", help=argparse.SUPPRESS)
     parser.add_argument("--fraction", type=float, default=1.0, help=argparse.SUPPRESS)

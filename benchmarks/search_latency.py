@@ -212,7 +212,7 @@ def run() -> None:
     """Measure each size in turn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chunks", type=int, nargs="+", default=[10_000, 100_000, 500_000])
-    parser.add_argument("--queries", type=int, default=60)
+    parser.add_argument("--queries", type=int, default=150)
     parser.add_argument("--keep", type=Path, help="folder for the indexes")
     parser.add_argument("--cold", type=int, default=5, help="processes of each kind")
     parser.add_argument("--store", action="store_true", help="fill and ask Chroma too (100,000 passages: a minute)")

@@ -205,20 +205,16 @@ def _int8(case: _Case) -> Choice:
     """The int8 build, there or to be made; an empty engine when there is and will be none."""
     engines = engines_for(BuildKind.INT8, case.options.engine)
     build = case.builds.find(case.spec, BuildKind.INT8)
-    if build is not None and build.engine in engines:
-        return Choice(build.engine, "int8", BuildKind.INT8)
+    if build is not None:
+        # Vectors of another build, though as near to float32, would be a space of their own: this one stays.
+        why = "" if build.engine in engines else "the int8 engine of this index was made for it"
+        return Choice(build.engine, "int8", BuildKind.INT8, why=why)
     refusal = case.why_not(BuildKind.INT8)
     if case.work is None and case.wanted == "int8":
-        raise ModelError(_missing(build))
+        raise ModelError("The int8 engine that made this index is missing or damaged. Run 'index' to make it again.")
     if refusal is None and (case.wanted == "int8" or case.may_make(int8_pays_tokens(case.spec))):
         return Choice(engines[0], "int8", BuildKind.INT8, make=True)
     return Choice("", why=f"no int8 engine: {refusal}" if refusal and case.wanted == "int8" else "")
-
-
-def _missing(build: Build | None) -> str:
-    if build is None:
-        return "The int8 engine that made this index is missing or damaged. Run 'index' to make it again."
-    return f"The int8 engine that made this index runs in {build.engine}. Set embedding.engine = 'auto'."
 
 
 def _unreadable(spec: ModelSpec) -> str | None:

@@ -1,7 +1,8 @@
 """Making an engine, in a child process: conversion through torch, int8 for each engine, and the check of the result.
 
 An int8 build is made for OpenVINO, which is the fastest where the processor has instructions for eight bits
-(`quantise.py`); if it fails its check, for ONNX Runtime, which gains by eight bits without them (`onnx_graph.py`).
+(`quantise.py`); where it is not plainly faster than float32, for ONNX Runtime too, which gains by eight bits without
+them (`onnx_graph.py`). The faster of those that pass the check is kept.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ _FEWEST_TEXTS = 20
 # A converted model computes the same numbers as the original but for rounding.
 _CONVERTED_COSINE = 0.9999
 _NEIGHBOURS = 10
+# With instructions for eight bits OpenVINO measures 2.4 to 2.9, without them .9; then the other is tried as well.
+_PLAINLY_FASTER = 2.0
 _PROBES = ("A note.", "블록에 링크하는 방법", "Links between notes make a web of thought. " * 12, "x " * 40)
 
 
@@ -67,7 +70,7 @@ def build(job: Job) -> Outcome:
 
 
 def _int8(job: Job, tokenizer: TextTokenizer) -> Outcome:
-    """The first int8 build that passes its check; else why the last one did not."""
+    """The fastest int8 build that passes its check; else why the last one did not."""
     # The parent hears of a pause by hand and waits for what is under way here; the cap holds here as there.
     rest = Pace(CancelToken(), job.options).check
     original = _float_graph(job, tokenizer)
@@ -79,17 +82,24 @@ def _int8(job: Job, tokenizer: TextTokenizer) -> Outcome:
         return _timed(Embedder(job.spec, tokenizer, engine, job.options), held_out, rest)
 
     expected, float32_s = timed(OpenVinoEngine(lambda: original, "float32", job.options, job.spec.max_tokens))
-    outcome = Outcome(refused="it has a part that ONNX Runtime is not given")
-    for engine, save in _int8_engines(job, original, ranges):
+    best = Outcome(refused="it has a part that ONNX Runtime is not given")
+    save: Callable[[], object] | None = None
+    for engine, save_this in _int8_engines(job, original, ranges):
         found, seconds = timed(engine)
         check = {**compare_vectors(expected, found), "times_float32": round(float32_s / seconds, 2)}
         check["calibrated_on"] = len(calibration)
-        shortfall = _shortfall(check, job.limits)
-        outcome = Outcome(refused=shortfall, engine=engine.name, check=check)
-        if shortfall is None:
-            save()
+        outcome = Outcome(refused=_shortfall(check, job.limits), engine=engine.name, check=check)
+        if best.refused is not None or (outcome.refused is None and _times(outcome) > _times(best)):
+            best, save = outcome, save_this
+        if best.refused is None and _times(best) >= _PLAINLY_FASTER:
             break
-    return outcome
+    if save is not None and best.refused is None:
+        save()
+    return best
+
+
+def _times(outcome: Outcome) -> float:
+    return outcome.check["times_float32"]
 
 
 def _int8_engines(

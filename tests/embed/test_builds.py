@@ -196,8 +196,8 @@ def test_what_auto_makes_and_when(tmp_path: Path, bundled: ModelSpec, made: Made
     assert outcome(empty, 1, dtype="int8") == ("openvino", "int8", True)
     assert outcome(full, 1) == (engine, "int8", False)
     assert outcome(full, 1, engine=engine) == (engine, "int8", False)
-    # An engine that is asked for by name is not replaced by the other one's build.
-    assert outcome(full, 1, engine=other) == (other, "int8", True)
+    # A build that is there stays, whichever engine the settings name: another's vectors would be a space of their own.
+    assert outcome(full, 1, engine=other) == (engine, "int8", False)
     # Vectors that are there decide, and so does the wish for exactness.
     assert outcome(full, enough, "float32") == ("openvino", "float32", False)
     assert outcome(full, enough, fast_mode=False) == ("openvino", "float32", False)
@@ -206,7 +206,7 @@ def test_what_auto_makes_and_when(tmp_path: Path, bundled: ModelSpec, made: Made
     assert outcome(full, enough, device="cuda") == ("torch", None, False)
 
 
-def test_what_cannot_be_is_said(tmp_path: Path, bundled: ModelSpec, made: Made) -> None:
+def test_what_cannot_be_is_said(tmp_path: Path, bundled: ModelSpec) -> None:
     builds = Builds(tmp_path)
     with pytest.raises(ModelError, match="Run 'index'"):
         choose(bundled, CPU, builds, dtype="int8")
@@ -214,9 +214,15 @@ def test_what_cannot_be_is_said(tmp_path: Path, bundled: ModelSpec, made: Made) 
         choose(bundled, replace(CPU, engine="torch", dtype="int8"), builds)
     with pytest.raises(ModelError, match="float16"):
         choose(bundled, replace(CPU, engine="openvino", dtype="float16"), builds)
-    other = next(name for name in ENGINES if name != made[1].engine)
-    with pytest.raises(ModelError, match=f"runs in {made[1].engine}. Set embedding.engine = 'auto'"):
-        choose(bundled, replace(CPU, engine=other), made[0], dtype="int8")
+
+
+def test_a_build_that_is_there_is_kept_and_that_is_said(bundled: ModelSpec, made: Made) -> None:
+    events: list[Event] = []
+    wish = replace(CPU, engine=next(name for name in ENGINES if name != made[1].engine))
+    assert settle(bundled, wish, made[0], texts_from(prose, events)).engine == made[1].engine
+    assert [event.message for event in events if isinstance(event, NoticeEvent)] == [
+        f"{made[1].engine} runs {bundled.name} in int8: the int8 engine of this index was made for it."
+    ]
 
 
 def test_a_wish_for_floats_from_an_engine_without_them_is_answered_with_a_reason(
@@ -242,14 +248,18 @@ def small_job(tmp_path: Path, **options: object) -> Job:
 @pytest.mark.parametrize(
     ("seconds", "engine", "chosen"),
     [
+        # Plainly faster than float32: the other is not even tried.
         ({"openvino": 0.5, "onnxruntime": 0.4}, "auto", "openvino"),
+        ({"openvino": 0.7, "onnxruntime": 0.6}, "auto", "onnxruntime"),
+        ({"openvino": 0.7, "onnxruntime": 0.8}, "auto", "openvino"),
+        ({"openvino": 0.7, "onnxruntime": 0.9}, "auto", "openvino"),
         ({"openvino": 1.1, "onnxruntime": 0.6}, "auto", "onnxruntime"),
         ({"openvino": 0.5, "onnxruntime": 0.6}, "onnxruntime", "onnxruntime"),
         ({"openvino": 1.1, "onnxruntime": 0.6}, "openvino", None),
         ({"openvino": 1.1, "onnxruntime": 0.9}, "auto", None),
     ],
 )
-def test_the_first_library_that_gains_by_eight_bits_runs_the_build(
+def test_the_library_that_gains_most_by_eight_bits_runs_the_build(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: dict[str, float], engine: str, chosen: str | None
 ) -> None:
     really_timed = make_build._timed
