@@ -173,7 +173,7 @@ def compare(vault: str, rounds: int, most: int, encode_batches: Sequence[int], *
         "tokens": sum(map(len, encoded)),
         "rounds": rounds,
         "chosen": {"engine": chosen, **found["engines"][chosen]},
-        "int8_build": {"seconds": build.seconds, "check": dict(build.check)} if build else {},
+        "int8_build": {"engine": build.engine, "seconds": build.seconds, "check": dict(build.check)} if build else {},
         **found,
     }
 
