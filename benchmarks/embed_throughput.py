@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.machine import machine
 from obsidian_indexer.embed.batch import Embedder, plan_batches
-from obsidian_indexer.embed.build import BuildKind, BuildRefused, Builds
+from obsidian_indexer.embed.build import BUILD_ENGINES, OPENVINO, BuildKind, BuildRefused, Builds, Limits
 from obsidian_indexer.embed.engines import Choice, choose, settle
 from obsidian_indexer.embed.openvino_engine import cpu_has_bfloat16, cpu_threads
 from obsidian_indexer.embed.spec import ModelSpec, resolve_model
@@ -128,20 +128,18 @@ def named(choice: Choice, spec: ModelSpec, builds: Builds) -> tuple[str, Embedde
     return f"{choice.engine} {embedder.engine.dtype}", embedder
 
 
-def load_others(spec: ModelSpec, builds: Builds, work: Workload) -> dict[str, Embedder]:
-    """Every engine and number format that this machine has for the model; int8 is made if it is not there."""
+def load_others(spec: ModelSpec, folder: Path, work: Workload) -> dict[str, Embedder]:
+    """Every engine and number format that this machine has for the model; int8 is made however slow it is."""
     formats = ["float32", *(["bfloat16"] if cpu_has_bfloat16() else [])]
-    wishes = [("torch", dtype) for dtype in formats] + [("openvino", dtype) for dtype in formats]
-    if builds.find(spec, BuildKind.INT8) is None:
-        with suppress(BuildRefused):
-            builds.make(spec, BuildKind.INT8, ON_CPU, work)
-    build = builds.find(spec, BuildKind.INT8)
-    if build is not None:
-        wishes.append((build.engine, "int8"))
+    wishes = [(engine, dtype) for engine in ("torch", OPENVINO) for dtype in formats]
     ours = {}
-    for engine, dtype in wishes:
-        choice = choose(spec, replace(ON_CPU, engine=engine, dtype=dtype), builds)
-        if choice.engine == engine:
+    for engine, dtype in [*wishes, *((engine, "int8") for engine in BUILD_ENGINES)]:
+        options, builds = replace(ON_CPU, engine=engine, dtype=dtype), Builds(folder / engine, Limits(times_float32=0))
+        if dtype == "int8":
+            with suppress(BuildRefused):
+                builds.make(spec, BuildKind.INT8, options, work)
+        choice = choose(spec, options, builds, work=work)
+        if (choice.engine, choice.dtype) == (engine, dtype) and not choice.make:
             name, ours[name] = named(choice, spec, builds)
     return ours
 
@@ -155,7 +153,7 @@ def compare(vault: str, rounds: int, most: int, encode_batches: Sequence[int], *
     with tempfile.TemporaryDirectory() as scratch:
         builds = Builds(Path(scratch) / "engines")
         chosen, embedder = named(settle(spec, ON_CPU, builds, work), spec, builds)
-        ours = {**(load_others(spec, builds, work) if every else {}), chosen: embedder}
+        ours = {**(load_others(spec, Path(scratch), work) if every else {}), chosen: embedder}
         build = builds.find(spec, BuildKind.INT8)
     encoded = tokenizer.encode(texts, spec.document_prompt)
     contenders = all_contenders(spec, ours, texts, encoded, encode_batches)
@@ -173,7 +171,7 @@ def compare(vault: str, rounds: int, most: int, encode_batches: Sequence[int], *
         "tokens": sum(map(len, encoded)),
         "rounds": rounds,
         "chosen": {"engine": chosen, **found["engines"][chosen]},
-        "int8_build": {"seconds": build.seconds, "check": dict(build.check)} if build else {},
+        "int8_build": {"engine": build.engine, "seconds": build.seconds, "check": dict(build.check)} if build else {},
         **found,
     }
 

@@ -3,7 +3,7 @@
     python benchmarks/retrieval.py FOLDER
 
 FOLDER holds corpus.jsonl, queries.jsonl and qrels.tsv. Whole documents, cut at the model's window, are embedded by each
-format of the OpenVINO engine; int8 is made from the documents as an index makes it from passages. Prints JSON.
+format of the CPU; int8 is made from the documents as an index makes it from passages. Prints JSON.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ def main() -> None:
         "machine": machine(),
         "model": spec.name,
         "set": folder.name,
+        "int8_engine": build.engine if build else None,
         "int8_check": dict(build.check) if build else None,
         "ndcg_at_10": results,
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import time
@@ -69,6 +70,8 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", metavar="NAME")
     parser.add_argument("--tag", default="", help="a word for this kind of machine")
     options = parser.parse_args()
+    if options.tag and not re.fullmatch(r"\w+", options.tag):
+        parser.error("--tag takes one word")
     every = commands(options.data.resolve(), options.peer_python)
     unknown = set(options.only or ()) - set(every)
     if unknown:

@@ -29,8 +29,8 @@ def lower_libraries(nice: int) -> None:
     """Let the threads that libraries keep for computing run at `nice`; Linux only.
 
     Python's own threads are left alone: they share one interpreter lock with the screen, and one that has lost its
-    turn with the lock in hand would hold up the screen as well. OpenVINO computes in threads of its own only; torch on
-    a CPU does one thread's share in the thread that calls it, which so keeps its priority.
+    turn with the lock in hand would hold up the screen as well. OpenVINO computes in threads of its own only; on a CPU,
+    torch does one thread's share in the thread that calls it and ONNX Runtime all, which so keeps its priority.
     """
     if not nice or sys.platform != "linux":
         return

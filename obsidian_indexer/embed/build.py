@@ -47,13 +47,16 @@ class BuildKind(StrEnum):
 
 
 OPENVINO, ONNXRUNTIME = "openvino", "onnxruntime"
+BUILD_ENGINES = (OPENVINO, ONNXRUNTIME)
+"""What runs int8 builds, the first to be tried first."""
+ONNX_FILE = "model.onnx"
 
 
 def engines_for(kind: BuildKind, engine: str) -> tuple[str, ...]:
     """What may run a build of this kind where the settings ask for `engine`, the first to be tried first."""
     if kind is BuildKind.FLOAT:
         return (OPENVINO,)
-    return (OPENVINO, ONNXRUNTIME) if engine == "auto" else (engine,)
+    return BUILD_ENGINES if engine == "auto" else (engine,)
 
 
 class BuildRefused(Exception):
@@ -115,7 +118,7 @@ class Build:
     @property
     def onnx_file(self) -> Path:
         """The model file of a build that ONNX Runtime runs."""
-        return self.folder / "model.onnx"
+        return self.folder / ONNX_FILE
 
 
 class Builds:
@@ -173,7 +176,10 @@ class Builds:
         return Build(self._place(spec.identity, kind), kind, outcome.engine, seconds, outcome.check)
 
     def _keep(self, job: Job, outcome: Outcome, seconds: float) -> None:
-        scratch = job.folder
+        scratch, place = job.folder, self._place(job.spec.identity, job.kind)
+        tried, before = {*engines_for(job.kind, job.options.engine)}, _read_record(place)
+        if outcome.refused is not None and before.get("refused") is not None:
+            tried.update(before.get("tried", [OPENVINO]))
         files = sorted(path for path in scratch.iterdir() if path.is_file())
         for path in files:
             path.chmod(0o600)
@@ -182,7 +188,7 @@ class Builds:
             "model": job.spec.name,
             "kind": job.kind.value,
             "engine": outcome.engine,
-            "tried": engines_for(job.kind, job.options.engine),
+            "tried": sorted(tried),
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": seconds,
             "versions": {name: _version(name) for name in (OPENVINO, ONNXRUNTIME, "torch", "sentence-transformers")},
@@ -193,7 +199,6 @@ class Builds:
         file = scratch / "build.json"
         file.touch(mode=0o600)
         file.write_text(json.dumps(record, indent=2), "utf-8")
-        place = self._place(job.spec.identity, job.kind)
         shutil.rmtree(place, ignore_errors=True)
         scratch.rename(place)
 

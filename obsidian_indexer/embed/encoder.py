@@ -16,6 +16,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from obsidian_indexer.embed.spec import ModelSpec
+
 Weights = Mapping[str, NDArray[Any]]
 
 _COPIED_NUMBERS = 2**18
@@ -101,6 +103,12 @@ def read_layout(folder: Path, *, prompts: bool) -> Layout:
             case _:
                 raise UnsupportedModel(f"its module {kind}")
     return Layout(encoder, _json(encoder / "config.json"), pooling, tuple(dense))
+
+
+def layout_of(spec: ModelSpec) -> Layout:
+    """`read_layout` of a model as it was chosen. Raises UnsupportedModel."""
+    assert spec.folder is not None
+    return read_layout(spec.folder, prompts=bool(spec.query_prompt or spec.document_prompt))
 
 
 def _modules(folder: Path) -> list[tuple[str, str]]:

@@ -13,8 +13,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from obsidian_indexer.embed.build import ONNXRUNTIME, OPENVINO, Build, BuildKind, BuildRefused, Builds, engines_for
-from obsidian_indexer.embed.encoder import UnsupportedModel, read_layout
+from obsidian_indexer.embed.build import (
+    BUILD_ENGINES,
+    ONNXRUNTIME,
+    OPENVINO,
+    Build,
+    BuildKind,
+    BuildRefused,
+    Builds,
+    engines_for,
+)
+from obsidian_indexer.embed.encoder import UnsupportedModel, layout_of
 from obsidian_indexer.embed.openvino_engine import OpenVinoEngine, cpu_has_bfloat16
 from obsidian_indexer.embed.openvino_graph import read_graph
 from obsidian_indexer.embed.spec import ModelSpec
@@ -26,8 +35,8 @@ from obsidian_indexer.options import EmbedOptions
 
 Vectors = NDArray[np.float32]
 
-# On two cores (benchmarks/embed_throughput.py) making int8 takes so many seconds and saves so many µs a token against
-# bfloat16, or against float32 on processors that have neither it nor instructions for eight bits; a conversion takes
+# On two cores (benchmarks/embed_throughput.py) making int8 takes so many seconds and saves so many µs a token: against
+# bfloat16, or against float32 where there is none, as measured without instructions for eight bits. A conversion takes
 # 10 s and saves 17 µs against torch. Both sides grow alike with the model and shrink with the cores.
 _INT8_S, _SAVED_US = {"bfloat16": 2.5, "float32": 9.5}, {"bfloat16": 11, "float32": 73}
 # Notes change, so what a run embeds is about half of what the index will embed with the engine made for it.
@@ -117,7 +126,7 @@ def choose(
         return _on_cpu(_Case(spec, options, builds, wanted, work, refused or {}))
     if wanted == "int8":
         raise ModelError(f"int8 is for the CPU and needs OpenVINO ({obstacle}). Set embedding.dtype = 'auto'.")
-    if options.engine in (OPENVINO, ONNXRUNTIME):
+    if options.engine in BUILD_ENGINES:
         raise ModelError(f"{options.engine} cannot be used: {obstacle}. Set embedding.engine = 'auto'.")
     return Choice("torch", wanted)
 
@@ -129,9 +138,9 @@ def _obstacle(options: EmbedOptions, wanted: str | None) -> str | None:
     if options.device not in ("auto", "cpu"):
         return f"embedding.device is '{options.device}'"
     if wanted == "float16":
-        return "it computes no float16 on the CPU"
+        return "OpenVINO computes no float16 on the CPU"
     if importlib.util.find_spec("openvino") is None:
-        return "it is not installed (pip install openvino)"
+        return "OpenVINO is not installed (pip install openvino)"
     return None
 
 
@@ -171,7 +180,7 @@ class _Case:
 
     def may_make(self, pays_tokens: int) -> bool:
         """Whether a build may be made now: asked for by name, or worth its time."""
-        named = self.options.engine in (OPENVINO, ONNXRUNTIME)
+        named = self.options.engine in BUILD_ENGINES
         return self.work is not None and (named or self.work.n_tokens >= pays_tokens)
 
 
@@ -214,14 +223,14 @@ def _int8(case: _Case) -> Choice:
         raise ModelError("The int8 engine that made this index is missing or damaged. Run 'index' to make it again.")
     if refusal is None and (case.wanted == "int8" or case.may_make(int8_pays_tokens(case.spec))):
         return Choice(engines[0], "int8", BuildKind.INT8, make=True)
-    return Choice("", why=f"no int8 engine: {refusal}" if refusal and case.wanted == "int8" else "")
+    is_told = case.wanted == "int8" or case.options.engine == ONNXRUNTIME
+    return Choice("", why=f"no int8 engine: {refusal}" if refusal and is_told else "")
 
 
 def _unreadable(spec: ModelSpec) -> str | None:
     """The part of a model that the graph does not know, if any."""
-    assert spec.folder is not None
     try:
-        read_layout(spec.folder, prompts=bool(spec.query_prompt or spec.document_prompt))
+        layout_of(spec)
     except UnsupportedModel as error:
         return str(error)
     return None
@@ -246,7 +255,7 @@ def settle(
             work.on_event(NoticeEvent(f"No {choice.build} engine for {spec.name}: {error}."))
             continue
         work.on_event(NoticeEvent(_made(spec, build)))
-    named = options.engine in (OPENVINO, ONNXRUNTIME)
+    named = options.engine in BUILD_ENGINES
     if choice.why and not refused and (named or options.dtype == "int8"):
         work.on_event(NoticeEvent(f"{choice.engine} runs {spec.name} in {choice.dtype}: {choice.why}."))
     return choice
@@ -307,9 +316,8 @@ def _load_cpu(spec: ModelSpec, options: EmbedOptions, builds: Builds, choice: Ch
 
 def _float_reader(spec: ModelSpec, builds: Builds) -> Callable[[], Any] | None:
     """What gives the model's graph in float32, if there is anything that does."""
-    assert spec.folder is not None
     try:
-        layout = read_layout(spec.folder, prompts=bool(spec.query_prompt or spec.document_prompt))
+        layout = layout_of(spec)
     except UnsupportedModel:
         build = builds.find(spec, BuildKind.FLOAT)
         return build.read if build is not None else None

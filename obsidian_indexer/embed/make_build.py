@@ -8,8 +8,8 @@ them (`onnx_graph.py`). The faster of those that pass the check is kept.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -18,8 +18,17 @@ from numpy.typing import NDArray
 
 from obsidian_indexer import child
 from obsidian_indexer.embed.batch import Embedder
-from obsidian_indexer.embed.build import ONNXRUNTIME, OPENVINO, BuildKind, Job, Limits, Outcome, engines_for
-from obsidian_indexer.embed.encoder import Layout, UnsupportedModel, read_layout
+from obsidian_indexer.embed.build import (
+    ONNX_FILE,
+    ONNXRUNTIME,
+    OPENVINO,
+    BuildKind,
+    Job,
+    Limits,
+    Outcome,
+    engines_for,
+)
+from obsidian_indexer.embed.encoder import Layout, UnsupportedModel, layout_of
 from obsidian_indexer.embed.engines import VectorEngine
 from obsidian_indexer.embed.int8 import Ranges
 from obsidian_indexer.embed.onnx_engine import OnnxEngine
@@ -73,7 +82,7 @@ def _int8(job: Job, tokenizer: TextTokenizer) -> Outcome:
     """The fastest int8 build that passes its check; else why the last one did not."""
     # The parent hears of a pause by hand and waits for what is under way here; the cap holds here as there.
     rest = Pace(CancelToken(), job.options).check
-    original = _float_graph(job, tokenizer)
+    original, layout = _float_graph(job, tokenizer)
     calibration = tokenizer.encode([*job.calibration, *like_queries(job.calibration, job.spec)])
     ranges = measure_ranges(original, calibration, cpu_threads(job.options), rest)
     held_out = tokenizer.encode([*job.held_out, *like_queries(job.held_out, job.spec)])
@@ -82,43 +91,56 @@ def _int8(job: Job, tokenizer: TextTokenizer) -> Outcome:
         return _timed(Embedder(job.spec, tokenizer, engine, job.options), held_out, rest)
 
     expected, float32_s = timed(OpenVinoEngine(lambda: original, "float32", job.options, job.spec.max_tokens))
-    best = Outcome(refused="it has a part that ONNX Runtime is not given")
-    save: Callable[[], object] | None = None
-    for engine, save_this in _int8_engines(job, original, ranges):
-        found, seconds = timed(engine)
+    makers = {
+        OPENVINO: partial(_for_openvino, job, original, ranges),
+        ONNXRUNTIME: partial(_for_onnxruntime, job, original, ranges, layout),
+    }
+    passed: list[tuple[Outcome, Callable[[], object]]] = []
+    reasons: list[str] = []
+    check: dict[str, float] = {}
+    for name in engines_for(BuildKind.INT8, job.options.engine):
+        try:
+            engine, save = makers[name]()
+            found, seconds = timed(engine)
+        except UnsupportedModel as error:
+            reasons.append(f"{name} cannot run {error}")
+            continue
+        except Exception:  # libraries raise anything; one that failed takes nothing from one that passed
+            if not passed:
+                raise
+            break
         check = {**compare_vectors(expected, found), "times_float32": round(float32_s / seconds, 2)}
         check["calibrated_on"] = len(calibration)
-        outcome = Outcome(refused=_shortfall(check, job.limits), engine=engine.name, check=check)
-        if best.refused is not None or (outcome.refused is None and _times(outcome) > _times(best)):
-            best, save = outcome, save_this
-        if best.refused is None and _times(best) >= _PLAINLY_FASTER:
+        shortfall = _shortfall(check, job.limits)
+        if shortfall is None:
+            passed.append((Outcome(engine=name, check=check), save))
+        else:
+            reasons.append(f"in {name} {shortfall}")
+        if shortfall is None and check["times_float32"] >= _PLAINLY_FASTER:
             break
-    if save is not None and best.refused is None:
-        save()
+    if not passed:
+        return Outcome(refused="; ".join(reasons), check=check)
+    best, save = max(passed, key=lambda one: one[0].check["times_float32"])
+    save()
     return best
 
 
-def _times(outcome: Outcome) -> float:
-    return outcome.check["times_float32"]
+Made = tuple[VectorEngine, Callable[[], object]]
+"""A build, loaded, and what writes it down."""
 
 
-def _int8_engines(
-    job: Job, original: Any, ranges: Sequence[Ranges]
-) -> Iterator[tuple[VectorEngine, Callable[[], object]]]:
-    """An engine for each library that may run the build, and what writes it down."""
-    limit = job.spec.max_tokens
-    allowed = engines_for(BuildKind.INT8, job.options.engine)
-    if OPENVINO in allowed:
-        graph = quantise(original, ranges)
-        engine = OpenVinoEngine(lambda: graph, "int8", job.options, limit)
-        yield engine, lambda: openvino().save_model(graph, job.folder / "model.xml", compress_to_fp16=False)
-        engine.close()
-    layout = _layout(job.spec) if ONNXRUNTIME in allowed else None
-    if layout is not None:
-        data = int8_graph(layout, ranges).SerializeToString()
-        other = OnnxEngine(data, job.options, limit, read_exact=lambda: original)
-        yield other, lambda: (job.folder / "model.onnx").write_bytes(data)
-        other.close()
+def _for_openvino(job: Job, original: Any, ranges: Sequence[Ranges]) -> Made:
+    graph = quantise(original, ranges)
+    engine = OpenVinoEngine(lambda: graph, "int8", job.options, job.spec.max_tokens)
+    return engine, lambda: openvino().save_model(graph, job.folder / "model.xml", compress_to_fp16=False)
+
+
+def _for_onnxruntime(job: Job, original: Any, ranges: Sequence[Ranges], layout: Layout | UnsupportedModel) -> Made:
+    if isinstance(layout, UnsupportedModel):
+        raise layout
+    data = int8_graph(layout, ranges).SerializeToString()
+    engine = OnnxEngine(data, job.options, job.spec.max_tokens, read_exact=lambda: original)
+    return engine, lambda: (job.folder / ONNX_FILE).write_bytes(data)
 
 
 def _shortfall(check: Mapping[str, float], limits: Limits) -> str | None:
@@ -149,22 +171,13 @@ def _timed(
     return vectors, time.process_time() - start
 
 
-def _float_graph(job: Job, tokenizer: TextTokenizer) -> Any:
-    """The model in float32: read from its weights, or else converted."""
-    layout = _layout(job.spec)
-    with suppress(UnsupportedModel):  # its weights may not be those that its files promised
-        if layout is not None:
-            return read_graph(layout)
-    return _converted(job, tokenizer)
-
-
-def _layout(spec: ModelSpec) -> Layout | None:
-    """What the model is made of; None when a part of it is not known here."""
-    assert spec.folder is not None
+def _float_graph(job: Job, tokenizer: TextTokenizer) -> tuple[Any, Layout | UnsupportedModel]:
+    """The model in float32, and its layout where it was read from its weights; else it is converted, and why."""
     try:
-        return read_layout(spec.folder, prompts=bool(spec.query_prompt or spec.document_prompt))
-    except UnsupportedModel:
-        return None
+        layout = layout_of(job.spec)
+        return read_graph(layout), layout
+    except UnsupportedModel as error:
+        return _converted(job, tokenizer), error
 
 
 def _converted(job: Job, tokenizer: TextTokenizer) -> Any:

@@ -1,6 +1,6 @@
 """An int8 build through ONNX Runtime on the CPU, for processors on which OpenVINO gains nothing by eight bits.
 
-Several batches run at once, each on one thread. Neither this module nor ONNX Runtime imports torch.
+Batches run side by side, each wholly on the thread that brings it. Neither this module nor ONNX Runtime imports torch.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from obsidian_indexer.embed.openvino_engine import MOST_LANES, ExactGraph, cpu_threads, padded
+from obsidian_indexer.embed.openvino_engine import ExactGraph, cpu_threads, embedding_error, padded
 from obsidian_indexer.embed.tokens import TokenIds
-from obsidian_indexer.errors import EmbeddingError, OutOfMemory
 from obsidian_indexer.options import EmbedOptions
 
 # Padded tokens per batch: of 256 to 1.5k, the fastest on two cores without instructions for eight bits, or as fast.
@@ -48,11 +47,11 @@ class OnnxEngine:
         self, model: Path | bytes, options: EmbedOptions, max_tokens: int, *, read_exact: Callable[[], Any]
     ) -> None:
         self._max_tokens = max_tokens
-        threads = cpu_threads(options)
-        self._exact = ExactGraph(read_exact, threads, max_tokens)
-        self.lanes = min(threads, MOST_LANES)
+        # One for each core: all threads of a session are one pool, which batches side by side would have to share.
+        self.lanes = cpu_threads(options)
+        self._exact = ExactGraph(read_exact, self.lanes, max_tokens)
         self.token_budget = options.token_budget or _TOKEN_BUDGET
-        self._session: Any = _session(model, max(1, threads // self.lanes))
+        self._session: Any = _session(model)
         self.dim = int(self._session.get_outputs()[0].shape[1])
 
     def forward(self, batch: Sequence[TokenIds]) -> NDArray[np.float32]:
@@ -60,12 +59,8 @@ class OnnxEngine:
         ids, mask = padded(batch, self._max_tokens, self.width_step)
         try:
             vectors: NDArray[np.float32] = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
-        except MemoryError as error:
-            raise OutOfMemory("out of memory") from error
         except Exception as error:  # ONNX Runtime's own errors share no base below Exception
-            if any(sign in str(error).lower() for sign in ("bad_alloc", "allocate")):
-                raise OutOfMemory(str(error)) from error
-            raise EmbeddingError(str(error)) from error
+            raise embedding_error(error) from error
         return vectors
 
     def forward_exact(self, ids: TokenIds) -> NDArray[np.float32]:
@@ -78,10 +73,10 @@ class OnnxEngine:
         self._session = None
 
 
-def _session(model: Path | bytes, threads: int) -> Any:
+def _session(model: Path | bytes) -> Any:
     runtime = onnxruntime()
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     # Its further rewriting joins additions and normalisations into one operation that is four times as slow.
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC

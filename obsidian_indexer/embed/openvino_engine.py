@@ -24,7 +24,7 @@ from obsidian_indexer.pace import capped_cores
 # the caches sooner, gains four per cent by smaller ones.
 _TOKEN_BUDGET, _FLOAT32_BUDGET = 2048, 1024
 # More batches at once than this and their memory counts for more than the cores they fill.
-MOST_LANES = 8
+_MOST_LANES = 8
 # OpenVINO prepares itself for each new shape. With widths in steps of eight it meets few: int8 runs 442 instead of 348
 # chunks/s, for four per cent more padding.
 _WIDTH_STEP = 8
@@ -87,7 +87,7 @@ class OpenVinoEngine:
         threads = cpu_threads(options)
         self._max_tokens = max_tokens
         self.dtype = dtype
-        self.lanes = min(threads, MOST_LANES)
+        self.lanes = min(threads, _MOST_LANES)
         self.token_budget = options.token_budget or (_FLOAT32_BUDGET if dtype == "float32" else _TOKEN_BUDGET)
         self._exact = ExactGraph(read_exact or read, threads, max_tokens)
         # What an int8 build leaves in floating point gains by 16-bit numbers: 414 chunks/s instead of 382.
@@ -108,13 +108,8 @@ class OpenVinoEngine:
             vectors: NDArray[np.float32] = np.array(request.get_output_tensor(0).data, np.float32)
             self._idle.append(request)
             return vectors
-        except MemoryError as error:
-            raise OutOfMemory("out of memory") from error
-        except RuntimeError as error:
-            text = str(error).lower()
-            if any(sign in text for sign in ("bad_alloc", "allocate", "out of memory")):
-                raise OutOfMemory(str(error)) from error
-            raise EmbeddingError(str(error)) from error
+        except (MemoryError, RuntimeError) as error:
+            raise embedding_error(error) from error
 
     def forward_exact(self, ids: TokenIds) -> NDArray[np.float32]:
         """float32[dim], computed in float32 whatever the engine's own format is."""
@@ -130,25 +125,41 @@ class OpenVinoEngine:
         self._compiled = None
 
 
+def embedding_error(error: Exception) -> EmbeddingError:
+    """What a library's error means for a batch: OutOfMemory where it speaks of memory."""
+    text = str(error)
+    if isinstance(error, MemoryError) or any(
+        sign in text.lower() for sign in ("bad_alloc", "allocat", "out of memory")
+    ):
+        return OutOfMemory(text or "out of memory")
+    return EmbeddingError(text)
+
+
 class ExactGraph:
-    """A graph that gives single vectors in float32, compiled when first wanted."""
+    """A graph that gives single vectors in float32, compiled when first wanted; any thread may ask, one at a time."""
 
     def __init__(self, read: Callable[[], Any], threads: int, max_tokens: int) -> None:
         self._read = read
         self._threads = threads
         self._max_tokens = max_tokens
         self._compiled: Any = None
+        self._lock = threading.Lock()
 
     def vector(self, ids: TokenIds) -> NDArray[np.float32]:
-        """float32[dim], unit length."""
-        if self._compiled is None:
-            self._compiled = compile_graph(self._read(), "f32", self._threads, 1)
-        vectors = self._compiled(padded([ids], self._max_tokens))[0]
-        return np.array(vectors[0], np.float32)
+        """float32[dim], unit length. Raises OutOfMemory or EmbeddingError."""
+        try:
+            with self._lock:
+                if self._compiled is None:
+                    self._compiled = compile_graph(self._read(), "f32", self._threads, 1)
+                vectors = self._compiled(padded([ids], self._max_tokens))[0]
+                return np.array(vectors[0], np.float32)
+        except (MemoryError, RuntimeError) as error:
+            raise embedding_error(error) from error
 
     def close(self) -> None:
         """Give the memory back."""
-        self._compiled = None
+        with self._lock:
+            self._compiled = None
 
 
 def compile_graph(graph: Any, precision: str, threads: int, lanes: int) -> Any:

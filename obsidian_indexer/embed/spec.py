@@ -137,14 +137,16 @@ def _refuse_unsafe(name: str, folder: Path, options: EmbedOptions) -> None:
 
 def _window(folder: Path) -> int:
     """Tokens the model reads, special tokens included."""
-    declared = read_json(folder / "sentence_bert_config.json").get("max_seq_length")
-    if isinstance(declared, int) and declared > 0:
-        return declared
-    tokenizer = read_json(folder / "tokenizer_config.json").get("model_max_length")
     config = read_json(folder / "config.json")
     positions = config.get("max_position_embeddings")
-    if isinstance(positions, int) and config.get("model_type") in ("roberta", "xlm-roberta", "camembert", "mpnet"):
+    counted_on = config.get("model_type") in ("roberta", "xlm-roberta", "camembert", "mpnet")
+    if isinstance(positions, int) and counted_on:
         positions -= 2  # these count positions from the padding index on
+    declared = read_json(folder / "sentence_bert_config.json").get("max_seq_length")
+    if isinstance(declared, int) and declared > 0:
+        # Some declare the whole table, of which they can use two places less.
+        return min(declared, positions) if counted_on and isinstance(positions, int) else declared
+    tokenizer = read_json(folder / "tokenizer_config.json").get("model_max_length")
     limits = [n for n in (tokenizer, positions) if isinstance(n, int) and 0 < n < 1_000_000]
     return min(limits, default=512)
 

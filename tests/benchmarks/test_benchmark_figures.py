@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.index_vault import figures
-from benchmarks.scale import edit, growth, link_notes, stages_per_note
+from benchmarks.scale import best_of, edit, growth, link_notes, stages_per_note
 
 
 def test_the_best_run_counts_and_the_engine_that_is_made_once_is_told_apart() -> None:
@@ -63,3 +63,11 @@ def test_no_more_notes_are_linked_than_there_are(tmp_path: Path, asked: int) -> 
         (tmp_path / "vault" / f"{number}.md").write_text("x", "utf-8")
     count = link_notes(tmp_path / "vault", tmp_path / "scratch", asked)
     assert count == min(asked, 3) == len(list((tmp_path / "scratch").rglob("*.md")))
+
+
+def test_of_several_rounds_the_least_times_and_the_highest_memory_are_told() -> None:
+    rounds = [
+        {"notes": 10, "full": {"peak_mib": 5.0, "ms_per_note": {"scan": 2.0, "parse": 1.0}}},
+        {"notes": 10, "full": {"peak_mib": 7.0, "ms_per_note": {"scan": 1.5, "parse": 3.0}}},
+    ]
+    assert best_of(rounds) == {"notes": 10, "full": {"peak_mib": 7.0, "ms_per_note": {"scan": 1.5, "parse": 1.0}}}

@@ -34,6 +34,16 @@ def test_the_default_is_the_bundled_model(bundled: ModelSpec) -> None:
     assert (bundled.query_prompt, bundled.document_prompt) == ("", "")
 
 
+@pytest.mark.parametrize(("kind", "usable"), [("camembert", 512), ("bert", 514)])
+def test_a_window_is_no_longer_than_the_places_that_can_be_counted(folder: Path, kind: str, usable: int) -> None:
+    for name, changes in {
+        "config.json": {"model_type": kind, "max_position_embeddings": 514},
+        "sentence_bert_config.json": {"max_seq_length": 514},
+    }.items():
+        (folder / name).write_text(json.dumps({**json.loads((folder / name).read_text()), **changes}))
+    assert resolve_model(EmbedOptions(model=str(folder))).max_tokens == usable
+
+
 def test_a_copy_elsewhere_gives_the_same_revision_and_other_weights_another(folder: Path, bundled: ModelSpec) -> None:
     copy = resolve_model(EmbedOptions(model=str(folder)))
     assert copy.revision == bundled.revision
