@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from obsidian_indexer.embed.bench import Runner
-from obsidian_indexer.embed.build import OPENVINO, BuildKind, Builds, engines_for
+from obsidian_indexer.embed.build import BUILD_ENGINES, OPENVINO, Builds
 from obsidian_indexer.embed.engines import Choice, VectorEngine, choose, load_engine, settle
 from obsidian_indexer.embed.openvino_engine import cpu_has_bfloat16
 from obsidian_indexer.embed.spec import ModelSpec
@@ -47,7 +47,7 @@ def find_candidates(
     open_options = replace(options, engine="auto", dtype="auto", token_budget=0)
     for engine, dtype in _combinations(spec, open_options):
         # What runs an int8 build is known once it is made.
-        engines = engines_for(BuildKind.INT8, "auto") if dtype == "int8" else (engine,)
+        engines = BUILD_ENGINES if dtype == "int8" else (engine,)
         asked = open_options if engine == "fake" else replace(open_options, engine=engine, dtype=dtype)
         try:
             choice = _chosen(spec, asked, builds, work, may_build)

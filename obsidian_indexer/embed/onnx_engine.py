@@ -78,7 +78,7 @@ def _session(model: Path | bytes) -> Any:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    # Its further rewriting joins additions and normalisations into one operation that is four times as slow.
+    # Its further rewriting joins additions and normalisations into one operation that takes longer than both.
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     # Every batch has a shape of its own: plans of memory by shape would only pile up.
     options.enable_mem_pattern = False

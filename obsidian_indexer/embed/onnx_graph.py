@@ -1,8 +1,7 @@
 """A model's folder to an ONNX graph in eight bits, with the operations that ONNX Runtime adds to the standard.
 
-Its kernels multiply eight-bit numbers at twice the pace of float32 on processors that have no instructions made for
-them. There two products of the smallest numbers are added in sixteen bits, so weights are kept within ±64: with
-activations of up to 255 no sum overflows.
+Its kernels gain by eight-bit numbers also on processors that have no instructions made for them. There two products are
+added in sixteen bits, so weights are kept within ±64: with activations of up to 255 no sum overflows.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from obsidian_indexer.options import EmbedOptions
 from obsidian_indexer.pace import capped_cores
 
 # Padded tokens per batch: the fastest of 1k, 2k and 4k (benchmarks/embed_throughput.py); float32, whose numbers fill
-# the caches sooner, gains four per cent by smaller ones.
+# the caches sooner, gains a little by smaller ones.
 _TOKEN_BUDGET, _FLOAT32_BUDGET = 2048, 1024
 # More batches at once than this and their memory counts for more than the cores they fill.
 _MOST_LANES = 8
@@ -128,9 +128,8 @@ class OpenVinoEngine:
 def embedding_error(error: Exception) -> EmbeddingError:
     """What a library's error means for a batch: OutOfMemory where it speaks of memory."""
     text = str(error)
-    if isinstance(error, MemoryError) or any(
-        sign in text.lower() for sign in ("bad_alloc", "allocat", "out of memory")
-    ):
+    signs = ("bad_alloc", "allocate", "out of memory")
+    if isinstance(error, MemoryError) or any(sign in text.lower() for sign in signs):
         return OutOfMemory(text or "out of memory")
     return EmbeddingError(text)
 
